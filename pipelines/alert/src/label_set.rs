@@ -1,0 +1,247 @@
+//! Label sets: an alert's identity, and what everything matches on.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quote::go_quote;
+
+/// Names and values, ordered by name. Also used for annotations, which have the same shape.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LabelSet(BTreeMap<String, String>);
+
+/// Why a label is refused, in Prometheus' words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    /// The name is empty, or (classic) not `[a-zA-Z_][a-zA-Z0-9_]*`.
+    #[error("invalid name {}", go_quote(.0))]
+    InvalidName(String),
+}
+
+/// Accepts a label name in UTF-8 mode: anything but the empty text. (That it is valid UTF-8, its type says.)
+pub fn validate_name(name: &str) -> Result<(), LabelError> {
+    if name.is_empty() { Err(LabelError::InvalidName(String::new())) } else { Ok(()) }
+}
+
+/// Accepts a label name as before Prometheus 3: `[a-zA-Z_][a-zA-Z0-9_]*`. Still the rule for `match` and `match_re`.
+pub fn validate_classic_name(name: &str) -> Result<(), LabelError> {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Ok(())
+    } else {
+        Err(LabelError::InvalidName(name.to_owned()))
+    }
+}
+
+impl LabelSet {
+    /// A set without labels.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The value of a label, if it is present. For matching, use [`LabelSet::value`].
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The value of a label as matchers see it: a missing label is the empty text.
+    pub fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// Whether the label is present, be it empty.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Names and values, ordered by name.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Sets a label and returns the value it replaced.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) -> Option<String> {
+        self.0.insert(name.into(), value.into())
+    }
+
+    /// Takes a label out and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// The set without labels whose value is empty: to Prometheus, an empty label is an absent one.
+    #[must_use]
+    pub fn without_empty_values(mut self) -> Self {
+        self.0.retain(|_, value| !value.is_empty());
+        self
+    }
+
+    /// The set reduced to the given names; those it does not have stay absent.
+    #[must_use]
+    pub fn only<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        names.into_iter().filter_map(|name| self.0.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+    }
+
+    /// The map inside.
+    pub const fn as_map(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
+    /// The map inside, taken out.
+    pub fn into_map(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
+    /// The set's identity as Prometheus computes it: FNV-1a (64 bit) over `name 0xFF value 0xFF` for each label, ordered by
+    /// name.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = FNV_OFFSET;
+        for (name, value) in &self.0 {
+            hash = fnv1a(hash, name.as_bytes());
+            hash = fnv1a(hash, &[SEPARATOR]);
+            hash = fnv1a(hash, value.as_bytes());
+            hash = fnv1a(hash, &[SEPARATOR]);
+        }
+        Fingerprint(hash)
+    }
+
+    /// Prometheus' `LabelSet.Before` as an ordering: fewer labels first; then, over the names of both in order, at the first
+    /// difference the set that lacks the name comes first, or the smaller value.
+    pub fn before(&self, other: &Self) -> Ordering {
+        self.len().cmp(&other.len()).then_with(|| {
+            for ((my_name, my_value), (name, value)) in self.iter().zip(other.iter()) {
+                // The smaller name is the one the other set lacks, so the set that has it comes after.
+                let difference = name.cmp(my_name).then_with(|| my_value.cmp(value));
+                if difference.is_ne() {
+                    return difference;
+                }
+            }
+            Ordering::Equal
+        })
+    }
+
+    /// Checks every name with [`validate_name`]; the first that fails is the error.
+    pub fn validate(&self) -> Result<(), LabelError> {
+        self.0.keys().try_for_each(|name| validate_name(name))
+    }
+}
+
+impl fmt::Display for LabelSet {
+    /// As Alertmanager prints group labels: `{a="x", b="y"}`, ordered, values quoted as Go's `%q`, names bare.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, (name, value)) in self.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}={}", go_quote(value))?;
+        }
+        f.write_str("}")
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for LabelSet {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
+        Self(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>, const LEN: usize> From<[(N, V); LEN]> for LabelSet {
+    fn from(labels: [(N, V); LEN]) -> Self {
+        labels.into_iter().collect()
+    }
+}
+
+impl From<BTreeMap<String, String>> for LabelSet {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
+    }
+}
+
+impl IntoIterator for LabelSet {
+    type Item = (String, String);
+    type IntoIter = btree_map::IntoIter<String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// FNV-1a's start value for 64 bits.
+const FNV_OFFSET: u64 = 14_695_981_039_346_656_037;
+/// FNV-1a's prime for 64 bits.
+const FNV_PRIME: u64 = 1_099_511_628_211;
+/// Stands between names and values: a byte that no UTF-8 text holds.
+const SEPARATOR: u8 = 0xFF;
+
+fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
+/// The hash that identifies an alert by its labels; 16 hex digits in the API and in URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint(pub u64);
+
+/// The text is not a fingerprint: hexadecimal, 1 to 16 digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a fingerprint: {}", go_quote(.0))]
+pub struct FingerprintError(pub String);
+
+impl Fingerprint {
+    /// The fingerprint with this hash.
+    pub const fn new(hash: u64) -> Self {
+        Self(hash)
+    }
+
+    /// The hash.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = FingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, FingerprintError> {
+        let refused = || FingerprintError(text.to_owned());
+        // `from_str_radix` alone would take a sign.
+        if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(refused());
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| refused())
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = FingerprintError;
+
+    fn try_from(text: String) -> Result<Self, FingerprintError> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
