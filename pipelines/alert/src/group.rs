@@ -19,7 +19,11 @@ const ORDINAL_MARK: char = '#';
 /// The key of a route: its parent's, a slash, and its own matchers. The root has no parent (the empty text) and, having no
 /// matchers, the key `{}`.
 pub fn route_key(parent: &str, matchers: &Matchers) -> String {
-    if parent.is_empty() { matchers.to_string() } else { format!("{parent}/{matchers}") }
+    if parent.is_empty() {
+        matchers.to_string()
+    } else {
+        format!("{parent}/{matchers}")
+    }
 }
 
 /// The key of a group: its route's key, a colon, and the labels it is grouped by.
@@ -56,7 +60,11 @@ pub struct GroupId(pub String);
 impl GroupId {
     /// The id of the group with this key under the `ordinal`-th (from 0) of the routes that share the route key.
     pub fn new(key: &GroupKey, ordinal: u32) -> Self {
-        if ordinal == 0 { Self(key.0.clone()) } else { Self(format!("{}{ORDINAL_MARK}{ordinal}", key.0)) }
+        if ordinal == 0 {
+            Self(key.0.clone())
+        } else {
+            Self(format!("{}{ORDINAL_MARK}{ordinal}", key.0))
+        }
     }
 
     /// The group key inside.
@@ -130,7 +138,9 @@ impl FromStr for GroupHash {
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(refused());
         }
-        u128::from_str_radix(text, 16).map(|hash| Self(hash.to_be_bytes())).map_err(|_| refused())
+        u128::from_str_radix(text, 16)
+            .map(|hash| Self(hash.to_be_bytes()))
+            .map_err(|_| refused())
     }
 }
 
@@ -162,8 +172,8 @@ pub fn partition_for(key: &[u8], partitions: u32) -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifySortKey<'a>(&'a LabelSet);
 
-/// The key to sort alerts of a message by: `alerts.sort_by_key(|alert| sort_key(&alert.labels))` needs owned keys, so this
-/// is for `BTreeMap`s and `max_by`; to sort a slice use [`compare_for_notification`].
+/// What alerts of a message are ordered by, as a key for sorted maps, `min_by_key` and the like. It borrows the labels, so a
+/// slice is sorted with [`compare_for_notification`].
 pub const fn sort_key(labels: &LabelSet) -> NotifySortKey<'_> {
     NotifySortKey(labels)
 }

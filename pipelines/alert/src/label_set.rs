@@ -25,7 +25,11 @@ pub enum LabelError {
 
 /// Accepts a label name in UTF-8 mode: anything but the empty text. (That it is valid UTF-8, its type says.)
 pub fn validate_name(name: &str) -> Result<(), LabelError> {
-    if name.is_empty() { Err(LabelError::InvalidName(String::new())) } else { Ok(()) }
+    if name.is_empty() {
+        Err(LabelError::InvalidName(String::new()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Accepts a label name as before Prometheus 3: `[a-zA-Z_][a-zA-Z0-9_]*`. Still the rule for `match` and `match_re`.
@@ -61,7 +65,9 @@ impl LabelSet {
 
     /// Names and values, ordered by name.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// How many labels there are.
@@ -94,7 +100,11 @@ impl LabelSet {
     /// The set reduced to the given names; those it does not have stay absent.
     #[must_use]
     pub fn only<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        names.into_iter().filter_map(|name| self.0.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        names
+            .into_iter()
+            .filter_map(|name| self.0.get_key_value(name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
     }
 
     /// The map inside.
@@ -155,7 +165,12 @@ impl fmt::Display for LabelSet {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for LabelSet {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
-        Self(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            labels
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -188,11 +203,15 @@ const FNV_PRIME: u64 = 1_099_511_628_211;
 const SEPARATOR: u8 = 0xFF;
 
 fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
+    bytes.iter().fold(start, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)
+    })
 }
 
 /// The hash that identifies an alert by its labels; 16 hex digits in the API and in URLs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub u64);
 
@@ -228,7 +247,9 @@ impl FromStr for Fingerprint {
         if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(refused());
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| refused())
+        u64::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| refused())
     }
 }
 

@@ -17,7 +17,8 @@ use crate::quote::go_quote;
 use crate::silence::SilenceMatcher;
 
 pub use fallback::{
-    MatcherMode, ParsedMatcher, ParsedMatchers, parse_matcher, parse_matcher_in, parse_matchers, parse_matchers_in,
+    MatcherMode, ParsedMatcher, ParsedMatchers, parse_matcher, parse_matcher_in, parse_matchers,
+    parse_matchers_in,
 };
 
 /// The longest regular expression taken, in bytes: longer ones are machine-made, and belong into labels.
@@ -55,7 +56,9 @@ impl MatchOp {
 
     /// The operator that is written like this.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Equal, Self::NotEqual, Self::Regex, Self::NotRegex].into_iter().find(|op| op.as_str() == text)
+        [Self::Equal, Self::NotEqual, Self::Regex, Self::NotRegex]
+            .into_iter()
+            .find(|op| op.as_str() == text)
     }
 }
 
@@ -79,13 +82,22 @@ impl Matcher {
     /// A matcher; compiles the expression of a regular one, with Go's meaning and anchored at both ends.
     ///
     /// Fails if Go would refuse the expression, or if it is too large.
-    pub fn new(op: MatchOp, name: impl Into<String>, value: impl Into<String>) -> Result<Self, MatcherError> {
+    pub fn new(
+        op: MatchOp,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => Some(compile(&value)?),
         };
-        Ok(Self { name, op, value, regex })
+        Ok(Self {
+            name,
+            op,
+            value,
+            regex,
+        })
     }
 
     /// The label's name.
@@ -110,7 +122,11 @@ impl Matcher {
 
     /// Whether a value meets the condition.
     pub fn matches_value(&self, value: &str) -> bool {
-        let regex_matches = || self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
+        let regex_matches = || {
+            self.regex
+                .as_ref()
+                .is_some_and(|regex| regex.is_match(value))
+        };
         match self.op {
             MatchOp::Equal => value == self.value,
             MatchOp::NotEqual => value != self.value,
@@ -129,18 +145,30 @@ fn compile(pattern: &str) -> Result<Regex, MatcherError> {
     let anchored = format!("^(?:{pattern})$");
     let refused = |reason: String| MatcherError(format!("error parsing regexp: {reason}"));
     if pattern.len() > MAX_REGEX_BYTES {
-        return Err(refused(format!("expression too large: more than {MAX_REGEX_BYTES} bytes")));
+        return Err(refused(format!(
+            "expression too large: more than {MAX_REGEX_BYTES} bytes"
+        )));
     }
     let translated = go_regex::translate(&anchored).map_err(refused)?;
-    RegexBuilder::new(&translated).size_limit(MAX_REGEX_PROGRAM).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => refused("expression too large".to_owned()),
-        _ => refused(format!("{}: `{anchored}`", last_line(&error.to_string()))),
-    })
+    RegexBuilder::new(&translated)
+        .size_limit(MAX_REGEX_PROGRAM)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => refused("expression too large".to_owned()),
+            regex::Error::Syntax(_) | _ => {
+                refused(format!("{}: `{anchored}`", last_line(&error.to_string())))
+            }
+        })
 }
 
 /// The regex crate draws the expression with a caret over several lines; the last one says what is wrong.
 fn last_line(message: &str) -> &str {
-    message.lines().next_back().map_or("invalid expression", |line| line.trim_start_matches("error: "))
+    message
+        .lines()
+        .next_back()
+        .map_or("invalid expression", |line| {
+            line.trim_start_matches("error: ")
+        })
 }
 
 /// Whether a character ends an unquoted name or value, and makes a printed name need quotes.
@@ -149,14 +177,18 @@ pub(crate) fn is_reserved(c: char) -> bool {
 }
 
 impl fmt::Display for Matcher {
-    /// `name op "value"` without spaces, the value escaped as OpenMetrics does. A name that would not parse bare is quoted,
+    /// `name op "value"` without spaces, the value escaped as `OpenMetrics` does. A name that would not parse bare is quoted,
     /// and then both are quoted as Go does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let op = self.op.as_str();
         if self.name.contains(is_reserved) {
             return write!(f, "{}{op}{}", go_quote(&self.name), go_quote(&self.value));
         }
-        let value = self.value.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"");
+        let value = self
+            .value
+            .replace('\\', "\\\\")
+            .replace('\n', "\\n")
+            .replace('"', "\\\"");
         write!(f, "{}{op}\"{value}\"", self.name)
     }
 }

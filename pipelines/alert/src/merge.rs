@@ -49,7 +49,14 @@ pub fn overlaps(old: &Times, new: &Times) -> bool {
 /// What is stored once `new` arrives where `old` is stored: their merge if they overlap, else `new` as it came, even
 /// if it was received earlier.
 pub fn merge_times(old: Times, new: Times) -> Merged {
-    if overlaps(&old, &new) { merge_overlapping(old, new) } else { Merged { times: new, newer: Side::New } }
+    if overlaps(&old, &new) {
+        merge_overlapping(old, new)
+    } else {
+        Merged {
+            times: new,
+            newer: Side::New,
+        }
+    }
 }
 
 /// The merge of two versions that overlap (not asked again here).
@@ -58,11 +65,26 @@ pub fn merge_times(old: Times, new: Times) -> Merged {
 /// resolved and the other too, the end is the later of the two; if it fires and the other, of which the end was not
 /// derived from a timeout, ends later, that end is kept.
 pub fn merge_overlapping(old: Times, new: Times) -> Merged {
-    let (older, newer, side) =
-        if new.updated_at < old.updated_at { (new, old, Side::Old) } else { (old, new, Side::New) };
-    let keeps_older_end = if newer.resolved { older.resolved } else { !older.timeout };
-    let ends_at = if keeps_older_end { newer.ends_at.max(older.ends_at) } else { newer.ends_at };
-    let times = Times { starts_at: newer.starts_at.min(older.starts_at), ends_at, ..newer };
+    let (older, newer, side) = if new.updated_at < old.updated_at {
+        (new, old, Side::Old)
+    } else {
+        (old, new, Side::New)
+    };
+    let keeps_older_end = if newer.resolved {
+        older.resolved
+    } else {
+        !older.timeout
+    };
+    let ends_at = if keeps_older_end {
+        newer.ends_at.max(older.ends_at)
+    } else {
+        newer.ends_at
+    };
+    let times = Times {
+        starts_at: newer.starts_at.min(older.starts_at),
+        ends_at,
+        ..newer
+    };
     Merged { times, newer: side }
 }
 

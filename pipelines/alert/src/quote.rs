@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What Go's `strconv.IsPrint` lets through: letters, marks, numbers, punctuation, symbols, and of the spaces only ASCII's.
-/// A static pattern; were it ever wrong, everything beyond ASCII would be escaped. The Unicode version is the regex
-/// crate's, which may be newer than Go's.
-static PRINTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\pL\pM\pN\pP\pS]$").ok());
+/// What Go's `strconv.IsPrint` lets through beyond ASCII: letters, marks, numbers, punctuation and symbols, as of the Unicode
+/// version of Go 1.21 to 1.26, so that a character assigned since prints as Alertmanager prints it. A static pattern; were it
+/// ever wrong, everything beyond ASCII would be escaped.
+static PRINTABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[[\pL\pM\pN\pP\pS]&&\p{Age=15.0}]$").ok());
 
 /// `text` in double quotes, with Go's escapes (`%q`).
 pub fn go_quote(text: &str) -> String {
@@ -47,7 +48,10 @@ fn push_escaped(out: &mut String, c: char) {
 /// Whether Go prints a character beyond ASCII as it is.
 fn is_printable(c: char) -> bool {
     let mut buffer = [0; 4];
-    !c.is_control() && PRINTABLE.as_ref().is_some_and(|printable| printable.is_match(c.encode_utf8(&mut buffer)))
+    !c.is_control()
+        && PRINTABLE
+            .as_ref()
+            .is_some_and(|printable| printable.is_match(c.encode_utf8(&mut buffer)))
 }
 
 /// The text that a double-quoted Go literal stands for. `None` if it is none: no quotes around it, a bare quote or line
@@ -94,7 +98,9 @@ fn unescape(chars: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Option<()> 
 fn digits(chars: &mut std::str::Chars<'_>, start: u32, count: usize, radix: u32) -> Option<u32> {
     let mut value = start;
     for _ in 0..count {
-        value = value.checked_mul(radix)?.checked_add(chars.next()?.to_digit(radix)?)?;
+        value = value
+            .checked_mul(radix)?
+            .checked_add(chars.next()?.to_digit(radix)?)?;
     }
     Some(value)
 }

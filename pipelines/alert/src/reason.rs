@@ -9,7 +9,9 @@ use crate::label_set::Fingerprint;
 use crate::quote::go_quote;
 
 /// Why a notification is sent. Serialised as its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub enum NotifyReason {
     /// Nothing is to be said.
@@ -153,7 +155,9 @@ impl fmt::Display for MuteReason {
             Self::Silenced(ids) => write!(f, "silenced by {}", ids.join(", ")),
             Self::Inhibited(by) => write!(f, "inhibited by {by}"),
             Self::MuteTimeInterval(name) => write!(f, "in mute time interval {name}"),
-            Self::ActiveTimeInterval(names) => write!(f, "outside of active time intervals {}", names.join(", ")),
+            Self::ActiveTimeInterval(names) => {
+                write!(f, "outside of active time intervals {}", names.join(", "))
+            }
             Self::Acknowledged(by) => write!(f, "acknowledged by {by}"),
             Self::Snoozed(by) => write!(f, "snoozed by {by}"),
             Self::NotChanged => f.write_str("nothing new since the last notification"),

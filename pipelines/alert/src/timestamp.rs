@@ -22,7 +22,9 @@ const LAST_WRITABLE: i64 = 253_402_300_799_999;
 ///
 /// Serialised as a plain integer; `Display` writes RFC 3339 with exactly three digits of milliseconds and `Z`. What lies
 /// outside of the years 1 to 9999 is a legal instant, but prints as the nearest instant inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -72,7 +74,11 @@ impl Timestamp {
     /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> PromDuration {
-        if self > earlier { PromDuration::from_millis(self.0.abs_diff(earlier.0)) } else { PromDuration::ZERO }
+        if self > earlier {
+            PromDuration::from_millis(self.0.abs_diff(earlier.0))
+        } else {
+            PromDuration::ZERO
+        }
     }
 
     /// Go's `RFC3339Nano`: as `Display`, but without trailing zeros of the fraction, and without the dot if it is zero.
@@ -88,7 +94,10 @@ impl Timestamp {
     ///
     /// Fails with the part that is wrong, or if the instant in UTC is outside of the years 1 to 9999.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        parse_instant(text).map_err(|reason| TimestampError { text: text.to_owned(), reason })
+        parse_instant(text).map_err(|reason| TimestampError {
+            text: text.to_owned(),
+            reason,
+        })
     }
 }
 
@@ -99,7 +108,10 @@ impl fmt::Display for Timestamp {
         let of_day = ms.rem_euclid(DAY_MS);
         let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
         let (second, milli) = (of_day / 1_000 % 60, of_day % 1_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -134,14 +146,24 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Takes exactly `count` digits whose number lies within `low..=high`.
-    fn number(&mut self, count: usize, low: i64, high: i64, reason: &'static str) -> Result<i64, &'static str> {
+    fn number(
+        &mut self,
+        count: usize,
+        low: i64,
+        high: i64,
+        reason: &'static str,
+    ) -> Result<i64, &'static str> {
         let (digits, rest) = self.rest.split_at_checked(count).ok_or(reason)?;
         if !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(reason);
         }
         self.rest = rest;
         let number = digits.parse().map_err(|_| reason)?;
-        if (low..=high).contains(&number) { Ok(number) } else { Err(reason) }
+        if (low..=high).contains(&number) {
+            Ok(number)
+        } else {
+            Err(reason)
+        }
     }
 
     /// Takes one of the given characters, if it is next.
@@ -163,7 +185,11 @@ impl Reader<'_> {
         if digits.is_empty() {
             return Err("no digits after the decimal point");
         }
-        Ok(digits.bytes().chain(*b"000").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0')))
+        Ok(digits
+            .bytes()
+            .chain(*b"000")
+            .take(3)
+            .fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0')))
     }
 }
 
@@ -173,18 +199,29 @@ fn parse_instant(text: &str) -> Result<Timestamp, &'static str> {
     reader.expect('-', "no '-' after the year")?;
     let month = reader.number(2, 1, 12, "the month must be 01 to 12")?;
     reader.expect('-', "no '-' after the month")?;
-    let day = reader.number(2, 1, days_in_month(year, month), "the month has no such day")?;
+    let day = reader.number(
+        2,
+        1,
+        days_in_month(year, month),
+        "the month has no such day",
+    )?;
     let midnight = days_from_civil(year, month, day) * DAY_MS;
     if reader.rest.is_empty() {
         return Ok(Timestamp(midnight));
     }
-    reader.take(&['T', 't', ' ']).ok_or("no 'T' after the date")?;
+    reader
+        .take(&['T', 't', ' '])
+        .ok_or("no 'T' after the date")?;
     let hour = reader.number(2, 0, 23, "the hour must be 00 to 23")?;
     reader.expect(':', "no ':' after the hour")?;
     let minute = reader.number(2, 0, 59, "the minute must be 00 to 59")?;
     reader.expect(':', "no ':' after the minute")?;
     let second = reader.number(2, 0, 59, "the second must be 00 to 59")?;
-    let milli = if reader.take(&['.', ',']).is_some() { reader.fraction()? } else { 0 };
+    let milli = if reader.take(&['.', ',']).is_some() {
+        reader.fraction()?
+    } else {
+        0
+    };
     let offset = parse_offset(&mut reader)?;
     let of_day = ((hour * 60 + minute) * 60 + second) * 1_000 + milli;
     let ms = midnight + of_day - offset;
@@ -201,13 +238,29 @@ fn parse_offset(reader: &mut Reader<'_>) -> Result<i64, &'static str> {
     let sign = match reader.take(&['Z', 'z', '+', '-']) {
         Some('+') => 1,
         Some('-') => -1,
-        Some(_) => return if reader.rest.is_empty() { Ok(0) } else { Err("text after the zone") },
-        None => return if reader.rest.is_empty() { Ok(0) } else { Err(NO_OFFSET) },
+        Some(_) => {
+            return if reader.rest.is_empty() {
+                Ok(0)
+            } else {
+                Err("text after the zone")
+            };
+        }
+        None => {
+            return if reader.rest.is_empty() {
+                Ok(0)
+            } else {
+                Err(NO_OFFSET)
+            };
+        }
     };
     let hours = reader.number(2, 0, 23, NO_OFFSET)?;
     reader.expect(':', NO_OFFSET)?;
     let minutes = reader.number(2, 0, 59, NO_OFFSET)?;
-    if reader.rest.is_empty() { Ok(sign * (hours * 60 + minutes) * 60_000) } else { Err("text after the zone") }
+    if reader.rest.is_empty() {
+        Ok(sign * (hours * 60 + minutes) * 60_000)
+    } else {
+        Err("text after the zone")
+    }
 }
 
 const fn days_in_month(year: i64, month: i64) -> i64 {
@@ -225,7 +278,8 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let era = march_year.div_euclid(400);
     let year_of_era = march_year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - EPOCH_DAYS
+    era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
+        - EPOCH_DAYS
 }
 
 /// The date (year, month, day) that many days from the epoch; the inverse of [`days_from_civil`].
@@ -233,7 +287,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let from_march = days + EPOCH_DAYS;
     let era = from_march.div_euclid(ERA_DAYS);
     let day_of_era = from_march.rem_euclid(ERA_DAYS);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

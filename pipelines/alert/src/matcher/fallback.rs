@@ -49,10 +49,24 @@ pub fn parse_matchers(input: &str) -> Result<ParsedMatchers, MatcherError> {
 
 /// Reads any number of matchers in the given mode. Fails with the classic grammar's text, unless UTF-8 is strict.
 pub fn parse_matchers_in(mode: MatcherMode, input: &str) -> Result<ParsedMatchers, MatcherError> {
-    let without_braces =
-        |matchers: &Vec<Matcher>| matchers.iter().map(Matcher::to_string).collect::<Vec<_>>().join(",");
-    let (matchers, warning) = parse_in(mode, input, utf8::parse_matchers, classic::parse_matchers, without_braces)?;
-    Ok(ParsedMatchers { matchers: Matchers(matchers), warning })
+    let without_braces = |matchers: &Vec<Matcher>| {
+        matchers
+            .iter()
+            .map(Matcher::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let (matchers, warning) = parse_in(
+        mode,
+        input,
+        utf8::parse_matchers,
+        classic::parse_matchers,
+        without_braces,
+    )?;
+    Ok(ParsedMatchers {
+        matchers: Matchers(matchers),
+        warning,
+    })
 }
 
 /// Reads exactly one matcher without braces (API filters, `amtool`) in the default mode.
@@ -63,9 +77,17 @@ pub fn parse_matcher(input: &str) -> Result<ParsedMatcher, MatcherError> {
 /// Reads exactly one matcher in the given mode.
 pub fn parse_matcher_in(mode: MatcherMode, input: &str) -> Result<ParsedMatcher, MatcherError> {
     if mode != MatcherMode::Classic && (input.starts_with('{') || input.ends_with('}')) {
-        return Err(MatcherError(format!("unexpected open or close brace: {input}")));
+        return Err(MatcherError(format!(
+            "unexpected open or close brace: {input}"
+        )));
     }
-    let (matcher, warning) = parse_in(mode, input, utf8::parse_matcher, classic::parse_matcher, Matcher::to_string)?;
+    let (matcher, warning) = parse_in(
+        mode,
+        input,
+        utf8::parse_matcher,
+        classic::parse_matcher,
+        Matcher::to_string,
+    )?;
     Ok(ParsedMatcher { matcher, warning })
 }
 
@@ -86,10 +108,19 @@ fn parse_in<T: PartialEq>(
         (Err(_), Err(error)) => Err(error),
         (Ok(matchers), Err(_)) => Ok((matchers, None)),
         (Ok(new), Ok(old)) if new == old => Ok((new, None)),
-        (Ok(_), Ok(old)) => Ok((old, Some(format!("{DISAGREEMENT} input={}", go_quote(input))))),
+        (Ok(_), Ok(old)) => Ok((
+            old,
+            Some(format!("{DISAGREEMENT} input={}", go_quote(input))),
+        )),
         (Err(error), Ok(old)) => {
-            let (input, error, suggestion) = (go_quote(input), go_quote(&error.0), go_quote(&print(&old)));
-            Ok((old, Some(format!("{INCOMPATIBLE} input={input} err={error} suggestion={suggestion}"))))
+            let (input, error, suggestion) =
+                (go_quote(input), go_quote(&error.0), go_quote(&print(&old)));
+            Ok((
+                old,
+                Some(format!(
+                    "{INCOMPATIBLE} input={input} err={error} suggestion={suggestion}"
+                )),
+            ))
         }
     }
 }

@@ -18,7 +18,14 @@ const MAX_REPEAT: u32 = 1_000;
 ///
 /// Fails with the reason as Go words it, without the `error parsing regexp: ` in front.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {
-    let mut translator = Translator { pattern, rest: pattern, out: String::new(), depth: 0, repeatable: false };
+    let mut translator = Translator {
+        pattern,
+        rest: pattern,
+        out: String::new(),
+        depth: 0,
+        repeatable: false,
+        pending: String::new(),
+    };
     while let Some(c) = translator.next() {
         translator.item(c)?;
     }
@@ -37,6 +44,8 @@ struct Translator<'a> {
     depth: usize,
     /// Whether there is something before this point that a `*` could repeat.
     repeatable: bool,
+    /// Flags for what follows, not written yet: in Go a `*` behind them repeats what stands before them.
+    pending: String,
 }
 
 impl Translator<'_> {
@@ -54,6 +63,10 @@ impl Translator<'_> {
     }
 
     fn item(&mut self, c: char) -> Result<(), String> {
+        let counted = c == '{' && count(self.rest).is_some();
+        if !counted && !matches!(c, '*' | '+' | '?' | '(') {
+            self.write_pending();
+        }
         match c {
             '(' => return self.open_group(),
             ')' => self.close_group()?,
@@ -79,39 +92,69 @@ impl Translator<'_> {
         Ok(())
     }
 
+    fn write_pending(&mut self) {
+        self.out.push_str(&std::mem::take(&mut self.pending));
+    }
+
     fn literal(&mut self, c: char) {
-        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+        self.out
+            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
     }
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
+        let operator = format!("{operator}{}", self.lazy());
         if !self.repeatable {
-            return Err(format!("missing argument to repetition operator: `{operator}`"));
+            return Err(format!(
+                "missing argument to repetition operator: `{operator}`"
+            ));
         }
-        self.out.push_str(operator);
-        let lazy = if self.take("?") { "?" } else { "" };
-        self.out.push_str(lazy);
+        if !self.pending.is_empty() && self.out.ends_with(['*', '+', '?', '}']) {
+            // Side by side the two operators would mean something else. Go takes this; nobody writes it.
+            return Err(format!(
+                "repetition behind flags is not supported: `{operator}`"
+            ));
+        }
+        self.out.push_str(&operator);
         let next = match self.rest.chars().next() {
-            Some(c @ ('*' | '+' | '?')) => c.to_string(),
+            Some(c @ ('*' | '+' | '?')) => {
+                self.next();
+                c.to_string()
+            }
             Some('{') => match self.rest.strip_prefix('{').and_then(count) {
-                Some((text, _)) => text?,
+                Some((text, rest)) => {
+                    self.rest = rest;
+                    text?
+                }
                 None => return Ok(()),
             },
             _ => return Ok(()),
         };
-        Err(format!("invalid nested repetition operator: `{operator}{lazy}{next}`"))
+        let next = format!("{next}{}", self.lazy());
+        Err(format!(
+            "invalid nested repetition operator: `{operator}{next}`"
+        ))
+    }
+
+    fn lazy(&mut self) -> &'static str {
+        if self.take("?") { "?" } else { "" }
     }
 
     fn close_group(&mut self) -> Result<(), String> {
-        self.depth = self.depth.checked_sub(1).ok_or_else(|| format!("unexpected ): `{}`", self.pattern))?;
+        self.depth = self
+            .depth
+            .checked_sub(1)
+            .ok_or_else(|| format!("unexpected ): `{}`", self.pattern))?;
         self.out.push(')');
         Ok(())
     }
 
     fn open_group(&mut self) -> Result<(), String> {
         if !self.take("?") {
+            self.write_pending();
             self.out.push_str("(?:");
         } else if self.take("P<") || self.take("<") {
             self.group_name()?;
+            self.write_pending();
             self.out.push_str("(?:");
         } else if !self.flags()? {
             // Flags for the rest of the enclosing group: nothing was opened.
@@ -123,8 +166,10 @@ impl Translator<'_> {
     }
 
     fn group_name(&mut self) -> Result<(), String> {
-        let (name, rest) =
-            self.rest.split_once('>').ok_or_else(|| format!("invalid named capture: `(?<{}`", self.rest))?;
+        let (name, rest) = self
+            .rest
+            .split_once('>')
+            .ok_or_else(|| format!("invalid named capture: `(?<{}`", self.rest))?;
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!("invalid named capture: `(?<{name}>`"));
         }
@@ -162,13 +207,23 @@ impl Translator<'_> {
         if flags.is_empty() && end == ')' {
             return;
         }
-        self.out.push_str("(?");
-        self.out.extend(flags.iter().filter(|(_, on)| *on).map(|(flag, _)| flag));
-        if flags.iter().any(|(_, on)| !on) {
-            self.out.push('-');
-            self.out.extend(flags.iter().filter(|(_, on)| !on).map(|(flag, _)| flag));
+        let of = |wanted| {
+            flags
+                .iter()
+                .filter(move |(_, on)| *on == wanted)
+                .map(|(flag, _)| flag)
+        };
+        let mut text = String::from("(?");
+        text.extend(of(true));
+        if of(false).next().is_some() {
+            text.push('-');
+            text.extend(of(false));
         }
-        self.out.push(end);
+        text.push(end);
+        self.pending.push_str(&text);
+        if end == ':' {
+            self.write_pending();
+        }
     }
 
     /// Reads what follows a backslash outside of a class.
@@ -181,7 +236,8 @@ impl Translator<'_> {
             }
             Some(c @ ('b' | 'B')) => {
                 self.next();
-                self.out.push_str(if c == 'b' { r"(?-u:\b)" } else { r"(?-u:\B)" });
+                self.out
+                    .push_str(if c == 'b' { r"(?-u:\b)" } else { r"(?-u:\B)" });
             }
             Some('Q') => {
                 self.next();
@@ -189,13 +245,14 @@ impl Translator<'_> {
                 self.out.push_str(&regex::escape(quoted));
                 self.rest = rest;
             }
-            _ => match self.class_escape()? {
-                Some(class) => self.out.push_str(&format!("[{class}]")),
-                None => {
+            _ => {
+                if let Some(class) = self.class_escape()? {
+                    self.out.extend(["[", &class, "]"]);
+                } else {
                     let c = self.escaped_char()?;
                     self.literal(c);
                 }
-            },
+            }
         }
         Ok(())
     }
@@ -203,7 +260,9 @@ impl Translator<'_> {
     /// Reads `\d`, `\pL` and their like after the backslash and returns the class in words that may stand between
     /// brackets; `None` if something else follows.
     fn class_escape(&mut self) -> Result<Option<String>, String> {
-        let Some(c) = self.rest.chars().next() else { return Ok(None) };
+        let Some(c) = self.rest.chars().next() else {
+            return Ok(None);
+        };
         let class = match c {
             'd' => "0-9",
             'D' => "[^0-9]",
@@ -226,7 +285,10 @@ impl Translator<'_> {
         let refused = |name: &str| format!("invalid character class range: `\\p{name}`");
         let mut negated = negated;
         let name = if self.take("{") {
-            let (name, rest) = self.rest.split_once('}').ok_or_else(|| refused(&format!("{{{}", self.rest)))?;
+            let (name, rest) = self
+                .rest
+                .split_once('}')
+                .ok_or_else(|| refused(&format!("{{{}", self.rest)))?;
             self.rest = rest;
             negated ^= name.starts_with('^');
             name.strip_prefix('^').unwrap_or(name).to_owned()
@@ -242,12 +304,16 @@ impl Translator<'_> {
     /// Reads an escape that stands for one character, after its backslash.
     fn escaped_char(&mut self) -> Result<char, String> {
         let start = self.rest;
-        let Some(c) = self.next() else { return Err("trailing backslash at end of expression: ``".to_owned()) };
+        let Some(c) = self.next() else {
+            return Err("trailing backslash at end of expression: ``".to_owned());
+        };
         let mut chars = self.rest.chars().peekable();
         let read = match c {
             // A single digit from 1 to 7 would be a back reference.
             '0' => octal(&mut chars, 0),
-            '1'..='7' if chars.peek().is_some_and(|c| c.is_digit(8)) => octal(&mut chars, c.to_digit(8).unwrap_or(0)),
+            '1'..='7' if chars.peek().is_some_and(|c| c.is_digit(8)) => {
+                octal(&mut chars, c.to_digit(8).unwrap_or(0))
+            }
             'x' => hexadecimal(&mut chars),
             'a' => Some('\x07'),
             'f' => Some('\x0c'),
@@ -262,7 +328,10 @@ impl Translator<'_> {
         let consumed = self.rest.len().saturating_sub(left);
         self.rest = self.rest.get(consumed..).unwrap_or_default();
         read.ok_or_else(|| {
-            format!("invalid escape sequence: `\\{}`", start.strip_suffix(self.rest).unwrap_or(start))
+            format!(
+                "invalid escape sequence: `\\{}`",
+                start.strip_suffix(self.rest).unwrap_or(start)
+            )
         })
     }
 }
@@ -271,7 +340,9 @@ impl Translator<'_> {
 fn octal(chars: &mut Peekable<Chars<'_>>, start: u32) -> Option<char> {
     let mut code = start;
     for _ in 0..2 {
-        let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else { break };
+        let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else {
+            break;
+        };
         code = code * 8 + digit;
         chars.next();
     }
@@ -289,17 +360,25 @@ fn hexadecimal(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     }
     let mut digits = 0;
     while chars.next_if_eq(&'}').is_none() {
-        code = code.checked_mul(16)?.checked_add(chars.next()?.to_digit(16)?)?;
+        code = code
+            .checked_mul(16)?
+            .checked_add(chars.next()?.to_digit(16)?)?;
         digits += 1;
     }
-    if digits == 0 { None } else { char::from_u32(code) }
+    if digits == 0 {
+        None
+    } else {
+        char::from_u32(code)
+    }
 }
 
 /// Reads `n}`, `n,}` or `n,m}` after an opening brace: the operator, or why it is refused, and the text behind it.
 /// `None` if the brace stands for itself, as it does before anything else.
 fn count(rest: &str) -> Option<(Result<String, String>, &str)> {
     let (inside, behind) = rest.split_once('}')?;
-    let (low, high) = inside.split_once(',').map_or((inside, None), |(low, high)| (low, Some(high)));
+    let (low, high) = inside
+        .split_once(',')
+        .map_or((inside, None), |(low, high)| (low, Some(high)));
     let is_number = |digits: &str| {
         !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit())
@@ -315,5 +394,12 @@ fn count(rest: &str) -> Option<(Result<String, String>, &str)> {
         (None, _) => false,
     };
     let operator = format!("{{{inside}}}");
-    Some((if valid { Ok(operator) } else { Err(format!("invalid repeat count: `{operator}`")) }, behind))
+    Some((
+        if valid {
+            Ok(operator)
+        } else {
+            Err(format!("invalid repeat count: `{operator}`"))
+        },
+        behind,
+    ))
 }

@@ -32,7 +32,10 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) const fn new(input: &'a str) -> Self {
-        Self { rest: input, column: 0 }
+        Self {
+            rest: input,
+            column: 0,
+        }
     }
 
     /// The column behind the last token that was taken.
@@ -48,9 +51,15 @@ impl<'a> Lexer<'a> {
     /// Takes the next token; `None` at the end of the input. Fails if none begins here.
     pub(super) fn scan(&mut self) -> Result<Option<Token<'a>>, String> {
         let text = self.rest.trim_start();
-        let spaces = self.rest.chars().count().saturating_sub(text.chars().count());
+        let spaces = self
+            .rest
+            .chars()
+            .count()
+            .saturating_sub(text.chars().count());
         let start = self.column + spaces;
-        let Some(first) = text.chars().next() else { return Ok(None) };
+        let Some(first) = text.chars().next() else {
+            return Ok(None);
+        };
         let (kind, length) = match first {
             '{' => (Kind::OpenBrace, 1),
             '}' => (Kind::CloseBrace, 1),
@@ -60,15 +69,25 @@ impl<'a> Lexer<'a> {
             '!' if text.starts_with("!=") => (Kind::Operator(MatchOp::NotEqual), 2),
             '!' if text.starts_with("!~") => (Kind::Operator(MatchOp::NotRegex), 2),
             '!' => return Err(half_operator(text, start)),
-            '"' => (Kind::Quoted, quoted_length(text).ok_or_else(|| unterminated(text, start))?),
-            _ if is_reserved(first) => return Err(format!("{start}:{}: {first}: invalid input", start + 1)),
+            '"' => (
+                Kind::Quoted,
+                quoted_length(text).ok_or_else(|| unterminated(text, start))?,
+            ),
+            _ if is_reserved(first) => {
+                return Err(format!("{start}:{}: {first}: invalid input", start + 1));
+            }
             _ => (Kind::Unquoted, text.find(is_reserved).unwrap_or(text.len())),
         };
         let (token, rest) = text.split_at_checked(length).unwrap_or((text, ""));
         let end = start + token.chars().count();
         self.rest = rest;
         self.column = end;
-        Ok(Some(Token { kind, text: token, start, end }))
+        Ok(Some(Token {
+            kind,
+            text: token,
+            start,
+            end,
+        }))
     }
 }
 
@@ -84,7 +103,10 @@ fn quoted_length(text: &str) -> Option<usize> {
 }
 
 fn unterminated(text: &str, start: usize) -> String {
-    format!("{start}:{}: {text}: missing end \"", start + text.chars().count())
+    format!(
+        "{start}:{}: {text}: missing end \"",
+        start + text.chars().count()
+    )
 }
 
 /// A `!` that neither `=` nor `~` follows.
