@@ -96,13 +96,13 @@ receivers:
 - {name: "- dash"}
 "##,
         Some(
-            r##"
+            r#"
 version: 1
 team_label: "on"
 severity: {label: "1", order: ["2", "", "x: y"]}
 teams: {"~": {title: "a # b"}, plain: }
 receivers: {"it's": {team: "~", fallback: [{receiver: "null"}]}}
-"##,
+"#,
         ),
     );
     check_round_trip(&config);

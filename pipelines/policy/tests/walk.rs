@@ -47,10 +47,7 @@ fn check(config: &Config, rows: &[(&str, &[[&str; 3]])]) {
     }
 }
 
-#[test]
-fn the_deepest_match_of_each_branch() {
-    let config = load(
-        "\
+const TREE: &str = "\
 route:
   receiver: root
   group_by: [alertname]
@@ -65,8 +62,11 @@ route:
   - {matchers: [team=db], receiver: never}
   - {match: {team: ''}, receiver: nobody}
 receivers: [{name: root}, {name: db}, {name: db-test}, {name: db-page}, {name: db-all}, {name: never}, {name: nobody}]
-",
-    );
+";
+
+#[test]
+fn the_deepest_match_of_each_branch() {
+    let config = load(TREE);
     check(
         &config,
         &[
