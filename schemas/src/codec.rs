@@ -1,0 +1,228 @@
+//! Encoding and decoding: Avro single-object encoding, `C3 01`, the CRC-64-AVRO fingerprint of the writer's schema in
+//! little endian, the datum.
+//!
+//! # Adding a record
+//!
+//! 1. its struct, with `Serialize` and `Deserialize`, in a file of this crate (see `registry.rs` for what Avro asks of it);
+//! 2. its schema, `avro/<record>/v1.avsc`, a record in the namespace `alertstream`, named as the struct, fields in the
+//!    struct's order;
+//! 3. its line in `registry.rs`: `MyState "my_state" 1;`
+//! 4. its line in `tests/golden/main.rs`, with a sample that fills every field; `UPDATE_GOLDEN=1 cargo test -p schemas` writes
+//!    the bytes of what has none yet (while a version is not released, delete its file and write it anew).
+//!
+//! # Changing a record
+//!
+//! A released `.avsc` and its golden file never change. A new field gets `"default"` in `v2.avsc` and `#[serde(default)]`
+//! in the struct, the registry's line becomes `MyState "my_state" 1 2;`, and the golden table one more line.
+//!
+//! Decoding goes by the writer's schema straight into the struct; the slower `Value` of `apache-avro` is never built.
+//! Readers and writers are made once for each schema.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use apache_avro::Schema;
+use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::util::max_allocation_bytes;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::registry::RECORDS;
+
+/// What every single-object encoding begins with.
+const MARKER: [u8; 2] = [0xC3, 0x01];
+/// The marker and the fingerprint.
+const HEADER_BYTES: usize = 10;
+/// What one string or byte field may claim to be long, so that a damaged length cannot ask for more memory than that.
+/// Many times `MAX_RECORD_BYTES`: a dead letter carries a whole refused input.
+const MAX_FIELD_BYTES: usize = 16 * 1024 * 1024;
+/// What a buffer holds before the first record of a kind was written.
+const FIRST_CAPACITY: usize = 512;
+
+/// The CRC-64-AVRO fingerprint of a schema's canonical form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint64(pub u64);
+
+impl fmt::Display for Fingerprint64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A record that can be written and read. Implemented by the registry alone.
+pub trait Avro: Serialize + DeserializeOwned {
+    /// The record's name, as in its schema: what [`schema_of`] answers.
+    const NAME: &'static str;
+
+    /// Its writer, and its reader for every released schema; built at the first use.
+    fn codec() -> &'static Codec;
+}
+
+/// Bytes that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No schema of this build has this fingerprint: a newer release wrote it.
+    #[error("no schema in this release has the fingerprint {0}: a newer release wrote this record")]
+    UnknownSchema(Fingerprint64),
+    /// A record of another kind than asked for.
+    #[error("a record `{got}` where `{want}` was expected")]
+    WrongRecord {
+        /// The record that was asked for.
+        want: &'static str,
+        /// The record that is there.
+        got: &'static str,
+    },
+    /// The datum does not fit its schema, or it is no single-object encoding at all.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// Too short to hold the marker and the fingerprint.
+    #[error("too short for a record")]
+    TooShort,
+}
+
+/// A record that cannot be written: its schema and its struct disagree. That is a mistake in this crate, which its golden
+/// tests rule out for every record; it is a `Result` because the code that could fail is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot encode `{record}`: {cause}")]
+pub struct EncodeError {
+    /// The record.
+    pub record: &'static str,
+    /// What does not fit.
+    pub cause: String,
+}
+
+/// The schemas of one record, parsed: its writer for the newest, a reader for each.
+pub struct Codec {
+    name: &'static str,
+    header: [u8; HEADER_BYTES],
+    writer: Result<GenericDatumWriter<'static>, String>,
+    readers: Vec<(Fingerprint64, GenericDatumReader<'static>)>,
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Codec")
+            .field("name", &self.name)
+            .field("schemas", &self.fingerprints())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Codec {
+    /// Takes the record's schemas, oldest first. A schema that does not parse leaves the record without a writer, or
+    /// without that reader: [`encode`] and [`decode`] then say so.
+    pub(crate) fn new(name: &'static str, schemas: &'static [Result<Schema, String>]) -> Self {
+        max_allocation_bytes(MAX_FIELD_BYTES);
+        let readers: Vec<_> = schemas
+            .iter()
+            .flatten()
+            .filter_map(|schema| Some((fingerprint(schema), GenericDatumReader::builder(schema).build().ok()?)))
+            .collect();
+        let newest = match schemas.last() {
+            None => Err("it has no schema".to_owned()),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(schema)) => Ok(schema),
+        };
+        let mut header = [0; HEADER_BYTES];
+        if let Ok(schema) = newest {
+            let bytes = MARKER.into_iter().chain(fingerprint(schema).0.to_le_bytes());
+            header.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        }
+        let writer = newest.and_then(|schema| {
+            GenericDatumWriter::builder(schema)
+                .build()
+                .map_err(|error| error.to_string())
+        });
+        Self {
+            name,
+            header,
+            writer,
+            readers,
+        }
+    }
+
+    /// The fingerprints of the record's schemas, oldest first.
+    pub fn fingerprints(&self) -> Vec<Fingerprint64> {
+        self.readers.iter().map(|(fingerprint, _)| *fingerprint).collect()
+    }
+}
+
+/// Parses a record's schemas; called once for each record.
+pub(crate) fn parse(texts: &[&str]) -> Vec<Result<Schema, String>> {
+    texts
+        .iter()
+        .map(|text| Schema::parse_str(text).map_err(|error| error.to_string()))
+        .collect()
+}
+
+fn fingerprint(schema: &Schema) -> Fingerprint64 {
+    let digest = schema.fingerprint::<Rabin>().bytes;
+    Fingerprint64(digest.first_chunk().copied().map_or(0, u64::from_le_bytes))
+}
+
+/// Writes a record with its newest schema. The error cannot happen for the records of this crate (see [`EncodeError`]).
+pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
+    let codec = T::codec();
+    let failed = |cause| EncodeError { record: T::NAME, cause };
+    let writer = codec.writer.as_ref().map_err(|error| failed(error.clone()))?;
+    let mut bytes = Vec::with_capacity(FIRST_CAPACITY);
+    bytes.extend_from_slice(&codec.header);
+    writer
+        .write_ser(&mut bytes, record)
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Reads a record that any released schema wrote. Bytes after the datum are an error: they are never ours.
+pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (written, mut datum) = split(bytes)?;
+    let Some((_, reader)) = T::codec().readers.iter().rev().find(|(known, _)| *known == written) else {
+        return Err(match record_of(written) {
+            Some(got) => DecodeError::WrongRecord { want: T::NAME, got },
+            None => DecodeError::UnknownSchema(written),
+        });
+    };
+    let record = reader
+        .read_deser(&mut datum)
+        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    match datum.len() {
+        0 => Ok(record),
+        left => Err(DecodeError::Malformed(format!(
+            "{left} bytes after the end of `{}`",
+            T::NAME
+        ))),
+    }
+}
+
+/// The name of the record these bytes say they are, for a `match` on [`Avro::NAME`]; none where no schema of this release
+/// has their fingerprint, or where they are no single-object encoding. Reads ten bytes, and never the datum.
+pub fn schema_of(bytes: &[u8]) -> Option<&'static str> {
+    split(bytes).ok().and_then(|(written, _)| record_of(written))
+}
+
+/// The fingerprint in front, and the datum.
+fn split(bytes: &[u8]) -> Result<(Fingerprint64, &[u8]), DecodeError> {
+    let (marker, rest) = bytes.split_first_chunk().ok_or(DecodeError::TooShort)?;
+    if *marker != MARKER {
+        return Err(DecodeError::Malformed("it does not begin with C3 01".to_owned()));
+    }
+    let (written, datum) = rest.split_first_chunk().ok_or(DecodeError::TooShort)?;
+    Ok((Fingerprint64(u64::from_le_bytes(*written)), datum))
+}
+
+/// The record whose schema this is, of all there are.
+fn record_of(written: Fingerprint64) -> Option<&'static str> {
+    /// Sorted by fingerprint.
+    static NAMES: LazyLock<Vec<(Fingerprint64, &'static str)>> = LazyLock::new(|| {
+        let mut names: Vec<_> = RECORDS
+            .iter()
+            .flat_map(|record| (record.codec)().readers.iter().map(|(known, _)| (*known, record.name)))
+            .collect();
+        names.sort_unstable();
+        names
+    });
+    let at = NAMES.binary_search_by_key(&written, |(known, _)| *known).ok()?;
+    NAMES.get(at).map(|(_, name)| *name)
+}

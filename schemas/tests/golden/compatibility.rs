@@ -1,0 +1,123 @@
+//! Every released schema of a record can be resolved to every other one, both ways, so that old and new releases may run
+//! side by side; and every schema keeps the rules that make the next version possible.
+
+use apache_avro::Schema;
+use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
+use schemas::RECORDS;
+use serde_json::Value;
+
+fn parsed(text: &str) -> Schema {
+    Schema::parse_str(text).expect("it parses")
+}
+
+#[test]
+fn all_versions_of_a_record_read_each_other() {
+    for row in RECORDS {
+        for (a, first) in row.schemas {
+            for (b, second) in row.schemas {
+                let got = SchemaCompatibility::mutual_read(&parsed(first), &parsed(second));
+                assert!(
+                    matches!(got, Ok(Compatibility::Full)),
+                    "{} v{a}, v{b}: {got:?}",
+                    row.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_check_finds_what_must_not_be_released() {
+    let old = r#"{"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}"#;
+    let rows = [
+        (r#", {"name": "b", "type": ["null", "string"], "default": null}"#, true),
+        (r#", {"name": "b", "type": "string", "default": ""}"#, true),
+        (r#", {"name": "b", "type": ["null", "string"]}"#, false),
+        (r#", {"name": "b", "type": "string"}"#, false),
+    ];
+    for (field, fits) in rows {
+        let new = format!(r#"{{"type": "record", "name": "R", "fields": [{{"name": "a", "type": "long"}}{field}]}}"#);
+        let got = SchemaCompatibility::mutual_read(&parsed(old), &parsed(&new));
+        assert_eq!(matches!(got, Ok(Compatibility::Full)), fits, "{field}: {got:?}");
+    }
+    let renamed = r#"{"type": "record", "name": "R", "fields": [{"name": "b", "type": "long"}]}"#;
+    assert!(SchemaCompatibility::mutual_read(&parsed(old), &parsed(renamed)).is_err());
+}
+
+/// Unions have one shape, the one that can be added and removed: `["null", X]` with the default `null`.
+fn check_fields(record: &str, schema: &Value) {
+    if let Value::Array(members) = schema {
+        assert!(members.len() == 2 && members[0] == "null", "{record}: {schema}");
+        check_fields(record, &members[1]);
+    }
+    for inner in ["items", "values", "type"] {
+        if let Some(inner) = schema.get(inner) {
+            check_fields(record, inner);
+        }
+    }
+    for field in schema.get("fields").and_then(Value::as_array).into_iter().flatten() {
+        if field["type"].is_array() {
+            assert!(field.get("default").is_some_and(Value::is_null), "{record}: {field}");
+        }
+        check_fields(record, &field["type"]);
+    }
+}
+
+#[test]
+fn every_schema_is_a_record_of_ours_that_can_evolve() {
+    for row in RECORDS {
+        assert_eq!(
+            (row.codec)().fingerprints().len(),
+            row.schemas.len(),
+            "{}: all are there",
+            row.name
+        );
+        for (version, text) in row.schemas {
+            let schema: Value = serde_json::from_str(text).expect("it is JSON");
+            assert_eq!(schema["name"], row.name, "v{version}");
+            assert_eq!(schema["namespace"], "alertstream", "{}", row.name);
+            check_fields(row.name, &schema);
+        }
+        let versions: Vec<u32> = row.schemas.iter().map(|(version, _)| *version).collect();
+        let counted: Vec<u32> = (1..).take(versions.len()).collect();
+        assert_eq!(versions, counted, "{}: from 1, without a gap", row.name);
+    }
+}
+
+#[test]
+fn every_schema_file_is_registered() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("avro");
+    let mut files = Vec::new();
+    for directory in std::fs::read_dir(&root).expect("it is there") {
+        let path = directory.expect("it can be read").path();
+        for file in std::fs::read_dir(&path).expect("it is a directory") {
+            let file = file.expect("it can be read").path();
+            files.push(
+                file.strip_prefix(&root)
+                    .expect("it is inside")
+                    .to_string_lossy()
+                    .into_owned(),
+            );
+        }
+    }
+    let mut known: Vec<String> = RECORDS
+        .iter()
+        .flat_map(|row| {
+            row.schemas
+                .iter()
+                .map(|(version, _)| format!("{}/v{version}.avsc", row.directory))
+        })
+        .collect();
+    files.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(files, known);
+}
+
+#[test]
+fn no_two_schemas_share_a_fingerprint() {
+    let mut all: Vec<_> = RECORDS.iter().flat_map(|row| (row.codec)().fingerprints()).collect();
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
+}
