@@ -1,0 +1,104 @@
+//! An update arrives: its step for the alert becomes a step for the group.
+
+use alert::{GroupId, PromDuration, Timestamp};
+use processor::{Context, Poison};
+use schemas::{AlertUpdate, CorrelateAlert, GroupPhase};
+
+use crate::group::{Group, TICK};
+use crate::merge::Step;
+use crate::versions::Versions;
+use crate::{Never, alerts, flush, journal, merge};
+
+/// How long a group that a config change makes waits before its first flush, if its first alert is older than
+/// `group_wait`: the slices of a sweep need a moment to bring all of it.
+const MOVE_SETTLE: PromDuration = PromDuration::from_secs(5);
+
+/// Applies an update to the group it belongs to.
+pub(crate) fn arrive(
+    versions: &Versions,
+    id: GroupId,
+    update: &AlertUpdate,
+    appended: Timestamp,
+    cx: &mut Context<'_, Never>,
+) -> Result<(), Poison> {
+    let key = alerts::key(id.hash(), update.fingerprint);
+    let known = alerts::load(cx, &key)?;
+    match merge::arrive(known.as_ref(), update, appended, cx.now()) {
+        (Step::Nothing, _) | (_, None) => Ok(()),
+        (Step::Refreshed | Step::Remembered, Some(alert)) => alerts::store(cx, key, &alert),
+        (step, Some(alert)) => change(versions, id, update, step, alert, cx),
+    }
+}
+
+/// A step that the group takes part in.
+fn change(
+    versions: &Versions,
+    id: GroupId,
+    update: &AlertUpdate,
+    step: Step,
+    mut alert: CorrelateAlert,
+    cx: &mut Context<'_, Never>,
+) -> Result<(), Poison> {
+    let (mut group, fresh) = open(versions, id, update, cx)?;
+    if fresh || step == Step::Opened {
+        group.record.alerts = group.record.alerts.saturating_add(1);
+    }
+    alert.next_flush = group.next_flush();
+    let (kind, reason) = match step {
+        Step::Opened => ("alert.opened", opened_because(update)),
+        Step::FiredAgain => ("alert.opened", "fires again".to_owned()),
+        Step::Resolved => ("alert.resolved", "its sender says so".to_owned()),
+        Step::Changed | Step::Nothing | Step::Refreshed | Step::Remembered => {
+            ("alert.changed", "received with other content".to_owned())
+        }
+    };
+    journal::alert(cx, kind, &group, update.fingerprint, &alert, reason)?;
+    alerts::store(cx, alerts::key(group.hash, update.fingerprint), &alert)?;
+    match step {
+        Step::Opened | Step::FiredAgain => group.began_firing(cx)?,
+        Step::Resolved => group.stopped_firing(cx)?,
+        Step::Changed | Step::Nothing | Step::Refreshed | Step::Remembered => {}
+    }
+    let (timing, now) = (versions.timing(&group.record.route), cx.now());
+    let overdue = update.starts_at + timing.group_wait < now;
+    if fresh && overdue && update.moved_from.is_some() {
+        group.timers = group.timers.and(TICK, now + MOVE_SETTLE.min(timing.group_wait));
+    }
+    group.changed(timing, now);
+    if fresh && overdue && update.moved_from.is_none() {
+        flush::write(versions, &mut group, "first alert is older than group_wait", cx)?;
+    }
+    group.save(cx)
+}
+
+/// The group, and whether its window begins now.
+fn open(
+    versions: &Versions,
+    id: GroupId,
+    update: &AlertUpdate,
+    cx: &mut Context<'_, Never>,
+) -> Result<(Group, bool), Poison> {
+    let (group, kind, reason) = match Group::load(cx, id.hash())? {
+        Some(mut group) if group.record.phase == GroupPhase::Moved => {
+            group.reopen(versions.stamp());
+            (group, "incident.reopened", "came back after a config change".to_owned())
+        }
+        Some(group) => return Ok((group, false)),
+        None => (
+            Group::open(cx, id, update, versions.stamp()),
+            "incident.opened",
+            opened_because(update),
+        ),
+    };
+    let receiver = versions.receiver(&group.record.route);
+    let fields = [("route", group.record.route.clone())];
+    journal::group(cx, kind, &group, receiver, reason, &fields)?;
+    Ok((group, true))
+}
+
+fn opened_because(update: &AlertUpdate) -> String {
+    match &update.moved_from {
+        Some(from) => format!("a config change moved it from {from}"),
+        None => "first received".to_owned(),
+    }
+}
