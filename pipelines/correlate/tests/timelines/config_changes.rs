@@ -83,6 +83,40 @@ fn a_group_that_loses_one_of_two_has_changed() {
 }
 
 #[test]
+fn the_loss_itself_is_the_change_and_a_quiet_group_is_not_told_twice() {
+    let moved: &[&str] = &[
+        "100 send A to {}/{team=\"x\"}:{}",
+        "100 incident.opened {}/{team=\"x\"}:{}",
+        "100 alert.opened A {}/{team=\"x\"}:{}",
+    ];
+    timeline(
+        ONE_GROUP,
+        &[
+            OPENED,
+            (1, hold("B"), &["1 alert.opened B"]),
+            (31, settle(1), &["30 flush 1: +B +A"]),
+            (100, Step::Config(TEAM_X), moved),
+            (
+                330,
+                Step::Nothing,
+                &["105 flush 1 {}/{team=\"x\"}:{}: +A", "330 flush 2: +B"],
+            ),
+        ],
+    );
+    timeline(
+        ONE_GROUP,
+        &[
+            OPENED,
+            (1, hold("B"), &["1 alert.opened B"]),
+            (40, resolve("A team=x"), &["30 flush 1: +B +A", "40 alert.resolved A"]),
+            (41, resolve("B"), &["41 alert.resolved B", "41 quiet"]),
+            (100, Step::Config(TEAM_X), &["100 send A to {}/{team=\"x\"}:{}"]),
+            (330, Step::Nothing, &["330 flush 2: -B"]),
+        ],
+    );
+}
+
+#[test]
 fn a_move_keeps_no_resolve_owed() {
     timeline(
         ONE_GROUP,

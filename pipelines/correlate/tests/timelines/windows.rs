@@ -1,6 +1,8 @@
 //! `group_wait`, the grid, looks: when a group speaks.
 
-use crate::world::{EMPTY, ONE_GROUP, Post, ROOT, Step, fire, hold, resolve, settle, timeline};
+use schemas::{JournalEntry, decode};
+
+use crate::world::{EMPTY, ONE_GROUP, Post, ROOT, Step, World, fire, hold, resolve, settle, timeline};
 
 #[test]
 fn the_first_flush_waits_for_group_wait_and_the_next_lie_on_its_grid() {
@@ -29,6 +31,13 @@ fn an_idle_group_says_nothing_and_arms_nothing() {
         (31, settle(1), &[][..]),
     ];
     timeline(ONE_GROUP, &[&opening[..], &rows[..]].concat());
+    let mut world = World::new(ONE_GROUP);
+    for (second, step, _) in opening {
+        world.until(second);
+        world.step(&step);
+    }
+    // the alert's expiry, and nothing else
+    assert_eq!(world.driver.store().timers_armed(), 1);
 }
 
 #[test]
@@ -185,4 +194,29 @@ fn groups_of_one_route_have_their_own_windows() {
             (50, Step::Nothing, &["50 flush 1 {}:{team=\"y\"}: +B"]),
         ],
     );
+}
+
+#[test]
+fn a_look_that_finds_nothing_changed_is_not_journalled() {
+    let mut world = World::new(ONE_GROUP);
+    for (second, step) in [
+        (0, hold("A")),
+        (31, settle(1)),
+        (100, Step::Look(ROOT, 100)),
+        (101, hold("B")),
+    ] {
+        world.until(second);
+        world.step(&step);
+    }
+    world.until(330);
+    let flushes = world.driver.sent("incidents").len();
+    let journal: Vec<String> = world
+        .driver
+        .sent("journal")
+        .into_iter()
+        .map(|(_, output)| decode::<JournalEntry>(output.value.as_deref().unwrap()).unwrap())
+        .filter(|entry| entry.kind == "group.flushed")
+        .map(|entry| entry.fields["flush"].clone())
+        .collect();
+    assert_eq!((flushes, journal), (3, vec!["1".to_owned(), "3".to_owned()]));
 }
