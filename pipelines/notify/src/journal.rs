@@ -1,0 +1,148 @@
+//! What this stage writes into the journal.
+
+use std::collections::BTreeMap;
+
+use processor::{Context, Poison};
+use schemas::{JournalEntry, NotifyLeg, OutcomeKind, topics};
+
+use crate::attempt::{Attempt, AttemptId, AttemptResult};
+use crate::run::{Run, bytes};
+
+/// How much of an error is kept: a receiver may answer with a page.
+const ERROR_BYTES: usize = 512;
+
+type Fields = Vec<(&'static str, String)>;
+
+/// The beginning of a text, at most 512 bytes, whole characters.
+pub(crate) fn first_bytes(text: &str) -> &str {
+    let end = (0..=ERROR_BYTES.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// An attempt's result.
+pub(crate) fn attempted(
+    run: &Run,
+    leg: &NotifyLeg,
+    id: &AttemptId,
+    result: &AttemptResult,
+    cx: &mut Context<'_, Attempt>,
+) -> Result<(), Poison> {
+    let mut fields = leg_fields(leg);
+    fields.push(("attempt", id.attempt.to_string()));
+    let reason = match result {
+        AttemptResult::Accepted { status, duration_ms } => {
+            fields.push(("status", status.to_string()));
+            fields.push(("duration_ms", duration_ms.to_string()));
+            "accepted".to_owned()
+        }
+        AttemptResult::Failed {
+            status,
+            error,
+            duration_ms,
+            ..
+        } => {
+            fields.extend(status.map(|status| ("status", status.to_string())));
+            fields.push(("duration_ms", duration_ms.to_string()));
+            fields.push(("error", first_bytes(error).to_owned()));
+            "failed".to_owned()
+        }
+        AttemptResult::NotStarted { reason } => {
+            fields.push(("error", first_bytes(&reason.to_string()).to_owned()));
+            "not started".to_owned()
+        }
+    };
+    write(run, "notification.attempted", &reason, fields, cx)
+}
+
+/// A leg that takes no resolved messages counts as having accepted one.
+pub(crate) fn resolved_not_sent(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+    let reason = "resolved, and this integration is not told of that (send_resolved: false)";
+    write(run, "notification.attempted", reason, leg_fields(leg), cx)
+}
+
+/// The next attempt of this leg may be a second delivery.
+pub(crate) fn possible_duplicate(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+    let mut fields = leg_fields(leg);
+    fields.push(("attempt", leg.attempts.to_string()));
+    let reason = "sent again while nobody knows whether an earlier attempt arrived";
+    write(run, "notification.possible_duplicate", reason, fields, cx)
+}
+
+/// A link is not tried any more.
+pub(crate) fn link_exhausted(run: &Run, link: &str, reason: &str, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+    write(
+        run,
+        "link.exhausted",
+        first_bytes(reason),
+        vec![("link", link.to_owned())],
+        cx,
+    )
+}
+
+/// The request ended.
+pub(crate) fn finished(
+    run: &Run,
+    kind: OutcomeKind,
+    reason: &str,
+    heard: &[String],
+    cx: &mut Context<'_, Attempt>,
+) -> Result<(), Poison> {
+    let kind = match kind {
+        OutcomeKind::Delivered => "notification.delivered",
+        OutcomeKind::Failed => "notification.failed",
+        OutcomeKind::Void => "notification.void",
+    };
+    write(run, kind, reason, vec![("heard", heard.join(", "))], cx)
+}
+
+fn leg_fields(leg: &NotifyLeg) -> Fields {
+    vec![
+        ("link", leg.receiver.clone()),
+        ("link_integration", leg.integration.clone()),
+        ("link_index", leg.index.to_string()),
+    ]
+}
+
+fn write(run: &Run, kind: &str, reason: &str, fields: Fields, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+    let request = &run.request;
+    let mut all: BTreeMap<String, String> = fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    let tables: Vec<_> = cx
+        .tables()
+        .iter()
+        .map(|(table, version)| format!("{table}={version}"))
+        .collect();
+    for (name, value) in [
+        ("integration", request.integration.clone()),
+        ("index", request.index.to_string()),
+        ("sequence", request.sequence.to_string()),
+        ("idempotency_key", request.idempotency_key.clone()),
+        ("notification_reason", request.reason.clone()),
+        ("flush", request.flush.to_string()),
+        ("tables", tables.join(" ")),
+    ] {
+        all.insert(name.to_owned(), value);
+    }
+    if let Some(policy) = &request.policy {
+        let (step, round) = (request.step.unwrap_or_default(), request.round.unwrap_or_default());
+        all.insert("step".to_owned(), format!("{policy}/{step}/{round}"));
+    }
+    let entry = JournalEntry {
+        kind: kind.to_owned(),
+        at: cx.now(),
+        group_key: request.group_key.clone(),
+        incident_id: Some(request.incident_id.clone()),
+        fingerprint: None,
+        receiver: Some(request.receiver.clone()),
+        reason: reason.to_owned(),
+        labels: request.group_labels.clone(),
+        fields: all,
+    };
+    cx.send(topics::JOURNAL, run.progress.group_id.as_bytes(), bytes(&entry)?);
+    Ok(())
+}
