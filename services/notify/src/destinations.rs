@@ -1,0 +1,85 @@
+//! Where receivers are: the addresses in this service's own config file, which never travel on a topic.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use config::{Config, IntegrationKind, Secret, WebhookUrl};
+use reqwest::Url;
+
+/// The longest address file that is read: no URL is longer, and a wrong path may name anything.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
+
+/// Receiver, kind, place among the receiver's integrations of that kind.
+pub(crate) type Place = (String, String, i32);
+
+/// Every address this service knows. Replaced whole when the files are read anew.
+#[derive(Debug, Clone, Default)]
+pub struct Destinations {
+    addresses: BTreeMap<Place, WebhookUrl>,
+}
+
+/// Why there is no address to send to. Never holds the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAddress(pub String);
+
+impl Destinations {
+    /// The addresses of a config that was read from this service's own files. What it holds only by reference
+    /// (`<secret>`) is left out.
+    pub fn of(config: &Config) -> Self {
+        let mut addresses = BTreeMap::new();
+        for receiver in &config.receivers {
+            for integration in &receiver.integrations {
+                let IntegrationKind::Webhook(webhook) = &integration.kind;
+                let known = match &webhook.url {
+                    WebhookUrl::Inline(url) => !url.is_reference(),
+                    WebhookUrl::File(_) => true,
+                };
+                if known && let Ok(index) = i32::try_from(integration.index) {
+                    let place = (receiver.name.clone(), integration.kind.name().to_owned(), index);
+                    addresses.insert(place, webhook.url.clone());
+                }
+            }
+        }
+        Self { addresses }
+    }
+
+    /// The address as the file has it.
+    pub(crate) fn find(&self, place: &Place) -> Result<WebhookUrl, NoAddress> {
+        let (receiver, kind, index) = place;
+        self.addresses.get(place).cloned().ok_or_else(|| {
+            NoAddress(format!(
+                "this service's own config file has no address for {kind}[{index}] of receiver {receiver}"
+            ))
+        })
+    }
+}
+
+/// The URL behind an address. Reads the file where it names one, so it may block.
+pub(crate) fn resolve(address: &WebhookUrl) -> Result<Url, NoAddress> {
+    match address {
+        WebhookUrl::Inline(url) => parse(url),
+        WebhookUrl::File(path) => {
+            let unreadable = |error: std::io::Error| NoAddress(format!("url_file {path}: {error}"));
+            let file = std::fs::File::open(path).map_err(unreadable)?;
+            let mut text = String::new();
+            file.take(MAX_FILE_BYTES)
+                .read_to_string(&mut text)
+                .map_err(unreadable)?;
+            parse(&Secret::new(text.trim()))
+        }
+    }
+}
+
+fn parse(url: &Secret) -> Result<Url, NoAddress> {
+    if url.expose().contains("{{") {
+        return Err(NoAddress(
+            "templates in a webhook's URL are not supported yet".to_owned(),
+        ));
+    }
+    // The error of parsing tells what is wrong, not the URL.
+    let parsed = Url::parse(url.expose()).map_err(|error| NoAddress(format!("its URL is not valid: {error}")))?;
+    match parsed.scheme() {
+        "http" | "https" => Ok(parsed),
+        other => Err(NoAddress(format!("unsupported scheme \"{other}\" for URL"))),
+    }
+}

@@ -1,0 +1,320 @@
+//! Carries out attempts: each in a task of its own, so that a slow receiver delays only itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alert::Timestamp;
+use arc_swap::ArcSwap;
+use config::WebhookUrl;
+use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout};
+
+use crate::destinations::{Destinations, NoAddress, Place, resolve};
+use crate::retry_after::retry_after;
+
+/// How many messages one integration is sent at once: enough that a receiver of 100 ms takes 640 a second, few enough that
+/// one that hangs holds no more than as many connections.
+const AT_ONCE: usize = 64;
+/// How long a connection may take to be made. Shorter than an attempt's 30 s, so that a host that is gone is known to have
+/// received nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of an answer is read: what the journal keeps of an error.
+const ANSWER_BYTES: usize = 512;
+/// How long an answer's body is waited for once its status is there: the status is what counts.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// As in Go's client, whose users Alertmanager's are.
+const MAX_REDIRECTS: usize = 10;
+
+/// The log's time, as deadlines are written in it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Why there is no sender.
+#[derive(Debug)]
+pub struct SenderError(reqwest::Error);
+
+impl std::fmt::Display for SenderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot make an HTTP client: {}", self.0)
+    }
+}
+
+impl std::error::Error for SenderError {}
+
+/// Sends what the stage asks for. Cheap to clone; all clones are one sender.
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+    handle: Handle,
+}
+
+struct Shared {
+    following: Client,
+    staying: Client,
+    destinations: Arc<ArcSwap<Destinations>>,
+    turns: Mutex<BTreeMap<Place, Arc<Semaphore>>>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// A sender whose tasks run on `handle`. It looks addresses up in `destinations` at each attempt.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(handle: Handle, destinations: Arc<ArcSwap<Destinations>>, clock: Clock) -> Result<Self, SenderError> {
+        let shared = Shared {
+            following: client(redirects)?,
+            staying: client(Policy::none)?,
+            destinations,
+            turns: Mutex::default(),
+            clock,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            handle,
+        })
+    }
+
+    /// Carries out an attempt and reports its result, once. May be called from any thread; returns at once. Once `stop`
+    /// holds true, or its sender is gone, the attempt is not started any more; one that runs goes on.
+    pub fn send(
+        &self,
+        attempt: Attempt,
+        stop: watch::Receiver<bool>,
+        report: impl FnOnce(AttemptDone) + Send + 'static,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        self.handle.spawn(async move {
+            let id = attempt.id.clone();
+            let result = shared.carry_out(attempt, stop).await;
+            report(AttemptDone { id, result });
+        });
+    }
+}
+
+impl Shared {
+    async fn carry_out(&self, attempt: Attempt, stop: watch::Receiver<bool>) -> AttemptResult {
+        let place = (attempt.link.clone(), attempt.integration.clone(), attempt.index);
+        let url = match self.url(&place).await {
+            Ok(url) => url,
+            Err(NoAddress(why)) => return not_started(NotStarted::NoDestination(why)),
+        };
+        // Held until the answer is there.
+        let _turn = match self.turn(place, attempt.deadline, stop).await {
+            Ok(turn) => turn,
+            Err(reason) => return not_started(reason),
+        };
+        let Some(left) = self.left(attempt.deadline) else {
+            return not_started(NotStarted::DeadlinePassed);
+        };
+        let kind = attempt.integration.clone();
+        let started = Instant::now();
+        let result = timeout(left, self.exchange(attempt, url, started))
+            .await
+            .unwrap_or_else(|_| {
+                let error = format!("no answer within {} ms", left.as_millis());
+                unanswered(error, true, true, started)
+            });
+        count(&kind, &result, started.elapsed());
+        result
+    }
+
+    async fn url(&self, place: &Place) -> Result<Url, NoAddress> {
+        let address = self.destinations.load().find(place)?;
+        if matches!(address, WebhookUrl::Inline(_)) {
+            return resolve(&address);
+        }
+        let read = tokio::task::spawn_blocking(move || resolve(&address)).await;
+        read.unwrap_or_else(|error| Err(NoAddress(format!("its file was not read: {error}"))))
+    }
+
+    /// Waits for one of the integration's turns, until the deadline, or until nothing starts any more.
+    async fn turn(
+        &self,
+        place: Place,
+        deadline: Timestamp,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<OwnedSemaphorePermit, NotStarted> {
+        let turns = {
+            let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(place).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+        };
+        let left = self.left(deadline).ok_or(NotStarted::DeadlinePassed)?;
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => Err(NotStarted::ShuttingDown),
+            turn = timeout(left, turns.acquire_owned()) => match turn {
+                Ok(Ok(turn)) => Ok(turn),
+                // The semaphore is never closed.
+                Ok(Err(_)) => Err(NotStarted::ShuttingDown),
+                Err(_) => Err(NotStarted::DeadlinePassed),
+            },
+        }
+    }
+
+    fn left(&self, deadline: Timestamp) -> Option<Duration> {
+        let left = deadline.saturating_since((self.clock)());
+        (!left.is_zero()).then(|| left.as_std())
+    }
+
+    async fn exchange(&self, attempt: Attempt, url: Url, started: Instant) -> AttemptResult {
+        let client = if attempt.follow_redirects {
+            &self.following
+        } else {
+            &self.staying
+        };
+        let mut request = client.post(url).body(attempt.body);
+        for (name, value) in attempt.headers {
+            request = request.header(name, value);
+        }
+        match request.send().await {
+            Ok(response) => self.answered(response, started).await,
+            Err(error) => {
+                let built = !error.is_builder();
+                let error = error.without_url();
+                unanswered(with_causes(&error), built, built && !error.is_connect(), started)
+            }
+        }
+    }
+
+    async fn answered(&self, response: Response, started: Instant) -> AttemptResult {
+        let status = response.status();
+        let retry_after_ms = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| retry_after(value.to_str().ok()?, (self.clock)()));
+        // Also after a success: an answer that was read to its end leaves the connection for the next message.
+        let answer = beginning(response).await;
+        let duration_ms = millis(started.elapsed());
+        if status.is_success() {
+            return AttemptResult::Accepted {
+                status: status.as_u16(),
+                duration_ms,
+            };
+        }
+        AttemptResult::Failed {
+            status: Some(status.as_u16()),
+            retryable: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+            retry_after_ms,
+            error: refusal(status, &answer),
+            duration_ms,
+            request_written: true,
+        }
+    }
+}
+
+/// Alertmanager's words for a status that is no success, and what the receiver said.
+fn refusal(status: StatusCode, answer: &str) -> String {
+    let code = status.as_u16();
+    match (status.is_redirection(), answer.is_empty()) {
+        (true, _) => {
+            format!("unexpected status code {code}: a redirect that was not followed, as it would lose the message")
+        }
+        (false, true) => format!("unexpected status code {code}"),
+        (false, false) => format!("unexpected status code {code}: {answer}"),
+    }
+}
+
+/// The first bytes of an answer's body, as far as they come soon.
+async fn beginning(mut response: Response) -> String {
+    let mut read = Vec::new();
+    let reading = async {
+        while read.len() < ANSWER_BYTES {
+            let Ok(Some(chunk)) = response.chunk().await else { break };
+            let room = ANSWER_BYTES - read.len();
+            read.extend(chunk.iter().take(room));
+        }
+    };
+    let in_time = timeout(ANSWER_WITHIN, reading).await;
+    drop(in_time);
+    String::from_utf8_lossy(&read).trim().to_owned()
+}
+
+fn unanswered(error: String, retryable: bool, request_written: bool, started: Instant) -> AttemptResult {
+    let duration_ms = millis(started.elapsed());
+    AttemptResult::Failed {
+        status: None,
+        retryable,
+        retry_after_ms: None,
+        error,
+        duration_ms,
+        request_written,
+    }
+}
+
+fn not_started(reason: NotStarted) -> AttemptResult {
+    AttemptResult::NotStarted { reason }
+}
+
+/// An error with what lies behind it: the first text alone says little more than that something failed.
+fn with_causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Alertmanager's counters of requests to receivers.
+fn count(integration: &str, result: &AttemptResult, took: Duration) {
+    let integration = integration.to_owned();
+    metrics::counter!("alertmanager_notification_requests_total", "integration" => integration.clone()).increment(1);
+    if !matches!(result, AttemptResult::Accepted { .. }) {
+        metrics::counter!("alertmanager_notification_requests_failed_total", "integration" => integration.clone())
+            .increment(1);
+    }
+    metrics::histogram!("alertmanager_notification_latency_seconds", "integration" => integration)
+        .record(took.as_secs_f64());
+}
+
+/// Only a 307 or 308 keeps method and body. Any other redirect would turn the message into a GET without a body, which the
+/// next host may well answer with 200: that must not pass for a delivery.
+fn redirects() -> Policy {
+    Policy::custom(|attempt| match attempt.status() {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+            if attempt.previous().len() > MAX_REDIRECTS {
+                attempt.error("too many redirects")
+            } else {
+                attempt.follow()
+            }
+        }
+        _ => attempt.stop(),
+    })
+}
+
+/// An HTTP client. Where this host has no certificate store, `http` still works, and each `https` send fails with that
+/// reason.
+fn client(policy: fn() -> Policy) -> Result<Client, SenderError> {
+    // It fails only where another part of the process chose a provider already, and any will do.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let builder = || {
+        Client::builder()
+            .redirect(policy())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .no_proxy()
+            // Whether a message is sent again is decided, and written down, before it is sent.
+            .retry(reqwest::retry::never())
+    };
+    let client = builder().build().or_else(|error| {
+        tracing::warn!(%error, "no certificate store: no https receiver can be reached");
+        builder().tls_certs_only([]).build()
+    });
+    client.map_err(SenderError)
+}
