@@ -4,7 +4,7 @@ use alert::{NotifyReason, PromDuration, Timestamp};
 use processor::Poison;
 use schemas::{
     FlushAlert, Link, MAX_RECORD_BYTES, NotificationRequest, QueuedRung, RequestKind, RouteSlot, SlotRequest,
-    body_size, into_parts, topics,
+    alert_size, into_parts, topics,
 };
 
 use crate::group::Group;
@@ -134,14 +134,14 @@ fn send(group: &mut Group<'_, '_>, ask: Ask, sequence: i64) -> Result<(), Poison
     Ok(())
 }
 
-/// What an alert takes beside its body, at most: a fingerprint, a flag, three times.
-const ALERT_BYTES: usize = 64;
+/// What the count of the alerts and the two part numbers may take more than in the empty request.
+const COUNTS: usize = 30;
 
 /// A request as the records it goes in: one, but for a group that is larger than a record may be.
 fn in_parts(mut request: NotificationRequest, alerts: Vec<FlushAlert>) -> Result<Vec<Vec<u8>>, Poison> {
     let repeated = encoded(&request)?.len();
-    let budget = MAX_RECORD_BYTES.saturating_sub(repeated + ALERT_BYTES);
-    let parts = into_parts(alerts, |alert| body_size(&alert.body) + ALERT_BYTES, budget);
+    let budget = MAX_RECORD_BYTES.saturating_sub(repeated + COUNTS);
+    let parts = into_parts(alerts, alert_size, budget);
     request.parts = i32::try_from(parts.len()).unwrap_or(i32::MAX);
     let mut records = Vec::with_capacity(parts.len());
     for (part, alerts) in (0..).zip(parts) {

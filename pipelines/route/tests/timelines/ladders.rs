@@ -333,3 +333,24 @@ fn a_new_incident_climbs_anew() {
     let generations: Vec<i64> = bench.raised.iter().map(|raised| raised.generation).collect();
     assert_eq!(generations, [2, 3], "resolved, reopened");
 }
+
+#[test]
+fn an_incident_that_fires_again_before_its_resolve_was_heard_is_reopened() {
+    let mut bench = history(P, true);
+    bench.run_to(310);
+    bench.replies.insert("payments-pager".to_owned(), Reply::Failed);
+    bench.resolve(&["a"]);
+    bench.run_to(610);
+    bench.replies.clear();
+    bench.fire(&["a"]);
+    bench.run_to(1_210);
+    assert_eq!(bench.incident().unwrap().incident_id, "i1");
+    assert!(bench.kinds().contains(&"incident.reopened"));
+    let steps: Vec<&String> = bench.said.iter().filter(|said| said.contains("Step")).collect();
+    assert_eq!(
+        steps[2..],
+        ["15:00 payments-pager Step +a", "20:00 payments-lead Step +a"]
+    );
+    let generations: Vec<i64> = bench.raised.iter().map(|raised| raised.generation).collect();
+    assert_eq!(generations, [2, 3]);
+}
