@@ -83,7 +83,7 @@ fn topic(name: &str, partitions: u32) -> NewTopic {
         name: name.to_owned(),
         partitions,
         compacted: false,
-        retention: Duration::from_hours(1),
+        retention: Duration::from_secs(3_600),
     }
 }
 

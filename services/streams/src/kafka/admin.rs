@@ -129,10 +129,10 @@ pub(super) fn create_topics(shared: &Shared, topics: &[NewTopic]) -> Result<(), 
 }
 
 fn made_nothing(error: &rdkafka::error::KafkaError) -> LogError {
-    match error {
-        rdkafka::error::KafkaError::AdminOp(code) => failure::from_code("making topics", *code),
-        other => failure::request("making topics", other),
+    if let rdkafka::error::KafkaError::AdminOp(code) = error {
+        return failure::from_code("making topics", *code);
     }
+    failure::request("making topics", error)
 }
 
 fn wait_for_leaders(shared: &Shared, name: &str, topic: &NewTopic) -> Result<(), LogError> {

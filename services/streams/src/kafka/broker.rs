@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 /// The release that is started.
 const RELEASE: &str = "4.1.0";
 /// How long a broker may take to answer; a loaded machine with two cores takes some 15 s.
-const READY: Duration = Duration::from_mins(2);
+const READY: Duration = Duration::from_secs(120);
 /// An address where to find a broker that is already there.
 const ADDRESS: &str = "ALERTSTREAM_KAFKA";
 /// Whether its absence is a failure.
@@ -39,7 +39,7 @@ impl std::error::Error for Skip {}
 #[derive(Debug)]
 enum Kind {
     Given,
-    Container(container::KafkaContainer),
+    Container(Box<container::KafkaContainer>),
     Java(java::KafkaProcess),
 }
 
@@ -67,7 +67,7 @@ impl Broker {
         }
         let mut tried = vec![format!("{ADDRESS}: not set")];
         match container::KafkaContainer::start() {
-            Ok(started) => return Self::started(started.address(), Kind::Container(started)),
+            Ok(started) => return Self::started(started.address(), Kind::Container(Box::new(started))),
             Err(error) => tried.push(format!("Docker: {error}")),
         }
         match java::KafkaProcess::start() {
@@ -216,9 +216,8 @@ fn wait_until_ready(address: &str) -> Result<(), String> {
     loop {
         match asking.fetch_metadata(None, Duration::from_secs(1)) {
             Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
-            Ok(_) => {}
             Err(error) if Instant::now() >= deadline => return Err(format!("{address}: {error}")),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -32,7 +32,7 @@ fn log_line(client: &'static str, level: RDKafkaLogLevel, facility: &str, text: 
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", client, facility, "{text}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "librdkafka", client, facility, "{text}")
+            tracing::info!(target: "librdkafka", client, facility, "{text}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", client, facility, "{text}"),
     }

@@ -15,7 +15,7 @@ pub(super) enum Step {
 }
 
 /// What librdkafka says of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Flags {
     fatal: bool,
     abortable: bool,
@@ -33,7 +33,7 @@ enum Verdict {
 
 /// Codes that say another producer has this transactional id, or that the broker no longer knows ours. librdkafka calls
 /// some of them abortable; they never are.
-fn is_fenced(code: Code) -> bool {
+pub(super) fn is_fenced(code: Code) -> bool {
     matches!(
         code,
         Code::ProducerFenced
@@ -115,26 +115,16 @@ fn verdict(step: Step, code: Code, flags: Flags) -> Verdict {
 
 /// What a transactional call's error means.
 pub(super) fn transaction(step: Step, error: &KafkaError) -> LogError {
-    let (code, flags) = match error {
-        KafkaError::Transaction(native) => (
-            native.code(),
-            Flags {
-                fatal: native.is_fatal(),
-                abortable: native.txn_requires_abort(),
-                retriable: native.is_retriable(),
-            },
-        ),
-        other => {
-            let code = other.rdkafka_error_code().unwrap_or(Code::Unknown);
-            (
-                code,
-                Flags {
-                    fatal: false,
-                    abortable: false,
-                    retriable: false,
-                },
-            )
+    let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+    let flags = if let KafkaError::Transaction(native) = error {
+        let (fatal, abortable, retriable) = (native.is_fatal(), native.txn_requires_abort(), native.is_retriable());
+        Flags {
+            fatal,
+            abortable,
+            retriable,
         }
+    } else {
+        Flags::default()
     };
     let reason = format!("{step:?}: {error} ({code:?})");
     match verdict(step, code, flags) {
@@ -148,11 +138,10 @@ pub(super) fn transaction(step: Step, error: &KafkaError) -> LogError {
 
 /// Whether the same call may be made again to go on waiting.
 pub(super) fn may_resume(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(native) => native.is_retriable() && !native.is_fatal() && !native.txn_requires_abort(),
-        KafkaError::Flush(_) => true,
-        _ => false,
+    if let KafkaError::Transaction(native) = error {
+        return native.is_retriable() && !native.is_fatal() && !native.txn_requires_abort();
     }
+    matches!(error, KafkaError::Flush(_))
 }
 
 /// What the error of a question, of reading or of making topics means.

@@ -115,7 +115,7 @@ impl KafkaMember {
     /// That offset must be absolute and there. For a logical one the fetcher asks a broker; the pause makes the answer
     /// outdated, and half a second later it is asked again and undoes the seek.
     fn assigned(&mut self, partitions: Vec<u32>) -> Result<Option<Event>, LogError> {
-        let list = match self.shared.offsets(self.list(&partitions, Offset::Beginning)?) {
+        let found = match self.shared.offsets(self.list(&partitions, Offset::Beginning)?) {
             Ok(lows) => lows,
             Err(error) => {
                 tracing::warn!(%error, "where the assigned partitions begin is not known");
@@ -123,17 +123,17 @@ impl KafkaMember {
             }
         };
         let consumer = self.consumer()?;
-        let metadata = consumer.group_metadata();
+        let membership = consumer.group_metadata();
         let lost = consumer.assignment_lost();
         consumer
-            .incremental_assign(&list)
+            .incremental_assign(&found)
             .map_err(|error| failure::request("assign", &error))?;
         if !partitions.is_empty() {
             consumer
-                .pause(&list)
+                .pause(&found)
                 .map_err(|error| failure::request("pause", &error))?;
         }
-        self.membership = metadata.filter(|_| !lost);
+        self.membership = membership.filter(|_| !lost);
         for partition in &partitions {
             self.owned.insert(*partition, Place::default());
         }
@@ -143,9 +143,9 @@ impl KafkaMember {
     fn revoked(&mut self, partitions: Vec<u32>, lost: bool) -> Result<Option<Event>, LogError> {
         let consumer = self.consumer()?;
         if lost {
-            let list = self.list(&partitions, Offset::Invalid)?;
+            let found = self.list(&partitions, Offset::Invalid)?;
             consumer
-                .incremental_unassign(&list)
+                .incremental_unassign(&found)
                 .map_err(|error| failure::request("unassign", &error))?;
             self.membership = None;
             for partition in &partitions {
@@ -153,9 +153,9 @@ impl KafkaMember {
             }
             return Ok(Some(Event::Revoked { partitions, lost }));
         }
-        let metadata = consumer.group_metadata();
+        let membership = consumer.group_metadata();
         if !consumer.assignment_lost() {
-            self.membership = metadata;
+            self.membership = membership;
         }
         self.leaving.extend(&partitions);
         if partitions.is_empty() {
@@ -297,22 +297,19 @@ fn closed() -> LogError {
 /// Most errors of a consumer are told for information and mend themselves; these do not.
 fn read_error(error: &KafkaError) -> Option<LogError> {
     context::consumer_error("member", error);
-    match (error, error.rdkafka_error_code()) {
-        (KafkaError::MessageConsumptionFatal(_), _) => Some(LogError::Fatal(format!("reading: {error}"))),
-        (_, Some(code)) => match failure::from_code("reading", code) {
-            LogError::Busy(_) => None,
-            // Metadata may lag behind a topic that was just made, and behind a broker that just came back.
-            _ if matches!(
-                code,
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition
-            ) =>
-            {
-                None
-            }
-            other => Some(other),
-        },
-        (_, None) => None,
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        return Some(LogError::Fatal(format!("reading: {error}")));
     }
+    let code = error.rdkafka_error_code()?;
+    // Metadata may lag behind a topic that was just made, and behind a broker that just came back.
+    if matches!(
+        code,
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition
+    ) {
+        return None;
+    }
+    let found = failure::from_code("reading", code);
+    (!matches!(found, LogError::Busy(_))).then_some(found)
 }
 
 impl Member for KafkaMember {

@@ -101,7 +101,7 @@ impl Producing {
     }
 
     /// Waits until every record is acknowledged: `commit_transaction` would do so in steps of 100 ms.
-    fn drain(&self, producer: &BaseProducer<Transaction>) -> Result<(), LogError> {
+    fn drain(producer: &BaseProducer<Transaction>) -> Result<(), LogError> {
         let deadline = Instant::now() + CALL;
         while producer.in_flight_count() > 0 {
             producer.poll(DRAIN);
@@ -114,7 +114,7 @@ impl Producing {
         }
         match producer.context().take_failed() {
             None => Ok(()),
-            Some(code) if producer.client().fatal_error().is_some() => {
+            Some(code) if failure::is_fenced(code) || producer.client().fatal_error().is_some() => {
                 Err(LogError::Unknown(format!("send: {code} ({code:?})")))
             }
             Some(code) => Err(LogError::Abort(format!("send: {code} ({code:?})"))),
@@ -129,7 +129,7 @@ impl Producing {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), LogError> {
         let producer = self.producer()?;
-        self.drain(producer)?;
+        Self::drain(producer)?;
         stamp(&mut offsets, lane);
         producer
             .send_offsets_to_transaction(&offsets, group, CALL)

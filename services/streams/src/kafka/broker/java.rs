@@ -56,12 +56,10 @@ impl KafkaProcess {
 
     fn configure(&self, controller: u16) -> Result<(), String> {
         let controller = format!("127.0.0.1:{controller}");
-        let mut text: String = node_settings(&self.address(), &controller, &self.address())
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect();
-        text.push_str(&format!("log.dirs={}\n", self.folder.join("data").display()));
-        fs::write(self.folder.join("server.properties"), text)
+        let mut settings = node_settings(&self.address(), &controller, &self.address());
+        settings.push(("log.dirs", self.folder.join("data").display().to_string()));
+        let lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        fs::write(self.folder.join("server.properties"), lines.join("\n"))
             .map_err(|error| format!("server.properties: {error}"))?;
         let status = self
             .java("kafka.tools.StorageTool", &["format", "-t", CLUSTER_ID, "-c"])
