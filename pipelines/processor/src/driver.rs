@@ -108,7 +108,7 @@ impl<P: Processor> Driver<P> {
             }
         }
         self.store = store;
-        self.input(self.offset, None, |stage, cx| stage.restored(cx));
+        self.input(self.offset, None, P::restored);
         self.sweep();
     }
 

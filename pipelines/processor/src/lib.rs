@@ -75,6 +75,16 @@ pub trait Processor: Send {
         cx: &mut Context<'_, Self::Effect>,
     ) -> Result<(), Poison>;
 
+    /// A last look at an effect when its transaction is committed, with the state as committed: what came after it in the
+    /// same transaction may have made it unwanted. Then it is not released, and its completion is taken up instead.
+    ///
+    /// # Errors
+    /// The completion of an effect that is not wanted any more.
+    fn release(&self, effect: Self::Effect, state: &Store) -> Result<Self::Effect, Self::Completion> {
+        let _ = state;
+        Ok(effect)
+    }
+
     /// Called once when a partition has become active, before its first record: what a new owner must know of what the
     /// last one left behind.
     fn restored(&mut self, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison> {

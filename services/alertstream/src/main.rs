@@ -1,0 +1,63 @@
+//! The one binary: `up` runs everything in a process, a list of names runs those services, and the rest are tools.
+//!
+//! It decides nothing but the order in which things start and stop.
+
+mod banner;
+mod cli;
+mod files;
+mod inbox;
+mod layout;
+mod log;
+mod services;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Any error that ends the process: told once, in words, on stderr.
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            eprintln!("alertstream: {refusal}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Refusal> {
+    let command = cli.command()?;
+    runtime::logging::install(cli.log_level.parse()?, cli.log_format.parse()?);
+    match command {
+        Command::CheckConfig => check_config(&cli),
+        Command::TopicsCreate => {
+            let log = log::open(&cli)?;
+            layout::create(&log, cli.partitions)?;
+            println!("the topics are there: {} partitions for each group-keyed one", cli.partitions);
+            Ok(())
+        }
+        Command::Run(list) => {
+            let workers = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let ended = workers.block_on(services::run(Arc::new(cli), list));
+            // Sends that outlived their budget are cut off; their owner's successor sends them again.
+            workers.shutdown_timeout(std::time::Duration::from_secs(1));
+            ended
+        }
+    }
+}
+
+fn check_config(cli: &Cli) -> Result<(), Refusal> {
+    let files = files::Files::choose(cli, &std::env::current_dir()?, cli.web_listen_address);
+    let loaded = files.load()?;
+    for warning in &loaded.config.warnings {
+        println!("warning: {warning}");
+    }
+    println!("{}: SUCCESS, {} receivers", files.describe(), loaded.config.receivers.len());
+    Ok(())
+}

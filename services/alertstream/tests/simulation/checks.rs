@@ -1,0 +1,296 @@
+//! The invariants, each a named predicate over what the world can see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alert::{LabelSet, PromDuration, Timestamp};
+use processor::Record;
+use schemas::{
+    Avro, GenerationRaised, IncidentStatus, JournalEntry, LadderPhase, NotificationRequest, Outcome, OutcomeKind,
+    RequestKind, RouteIncident, route_keys, topics,
+};
+use streams::Log;
+
+use super::receivers::request_of;
+use super::world::{PARTITIONS, World};
+
+/// `repeat_interval` of every config of the histories.
+const REPEAT: PromDuration = PromDuration::from_secs(600);
+
+/// group id, receiver, integration index
+type Slot = (String, String, i32);
+type Content = (BTreeSet<u64>, BTreeSet<u64>);
+
+struct Request {
+    partition: u32,
+    request: NotificationRequest,
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+pub(crate) struct Checks {
+    positions: BTreeMap<&'static str, BTreeMap<u32, i64>>,
+    requests: BTreeMap<(Slot, i64), Request>,
+    entries: BTreeMap<Slot, (Content, Timestamp)>,
+    raised: Vec<(u32, i64, String, GenerationRaised)>,
+    duplicates: BTreeMap<(String, String), usize>,
+    accepted: BTreeMap<(String, String), usize>,
+    heard: BTreeMap<(String, String), BTreeSet<String>>,
+    seen_sends: usize,
+    /// What happened that a simulation must contain to prove anything.
+    pub(crate) seen: BTreeMap<&'static str, u64>,
+}
+
+impl Checks {
+    /// After every step.
+    pub(crate) fn step(&mut self, world: &World, silences: &[Silenced]) -> Result<(), String> {
+        for record in self.new_records(world, topics::NOTIFICATIONS) {
+            self.notification(&record)?;
+        }
+        for record in self.new_records(world, topics::INCIDENTS) {
+            self.outcome(&record);
+        }
+        for record in self.new_records(world, topics::JOURNAL) {
+            self.journal(&record);
+        }
+        self.released(world, silences)?;
+        self.sends(world)
+    }
+
+    fn new_records(&mut self, world: &World, topic: &'static str) -> Vec<Record> {
+        world.log.committed_since(topic, self.positions.entry(topic).or_default())
+    }
+
+    fn notification(&mut self, record: &Record) -> Result<(), String> {
+        let group = String::from_utf8_lossy(&record.key).into_owned();
+        if schemas::schema_of(record.bytes()) == Some(GenerationRaised::NAME) {
+            let raised: GenerationRaised = schemas::decode(record.bytes()).unwrap();
+            self.raised.push((record.partition, record.offset, group, raised));
+            return Ok(());
+        }
+        let request: NotificationRequest = schemas::decode(record.bytes()).unwrap();
+        *self.seen.entry(kind_name(request.kind)).or_default() += 1;
+        let slot: Slot = (group, request.receiver.clone(), request.index);
+        self.a2(&slot, &request)?;
+        let at = (slot, request.sequence);
+        self.requests.insert(at, Request { partition: record.partition, request });
+        Ok(())
+    }
+
+    /// A2: no second request for what an entry holds as delivered, before `repeat_interval`, but for the ladder and the
+    /// one word after an acknowledgement.
+    fn a2(&self, slot: &Slot, request: &NotificationRequest) -> Result<(), String> {
+        if matches!(request.kind, RequestKind::Step | RequestKind::LastResort | RequestKind::Reminder) {
+            return Ok(());
+        }
+        let Some((told, at)) = self.entries.get(slot) else { return Ok(()) };
+        let content = content(request);
+        let early = request.tick < *at + REPEAT;
+        if content == *told && early && !content.0.is_empty() {
+            return Err(format!("A2: {slot:?} is asked again ({:?}) for what it was told at {at}: {told:?}", request.kind));
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, record: &Record) {
+        if schemas::schema_of(record.bytes()) != Some(Outcome::NAME) {
+            return;
+        }
+        let outcome: Outcome = schemas::decode(record.bytes()).unwrap();
+        let name = match outcome.kind {
+            OutcomeKind::Delivered => "delivered",
+            OutcomeKind::Failed => "failed",
+            OutcomeKind::Void => "void",
+        };
+        *self.seen.entry(name).or_default() += 1;
+        let group = String::from_utf8_lossy(&record.key).into_owned();
+        let slot: Slot = (group, outcome.receiver, outcome.index);
+        if outcome.kind == OutcomeKind::Delivered
+            && let Some(request) = self.requests.get(&(slot.clone(), outcome.sequence))
+        {
+            self.entries.insert(slot, (content(&request.request), outcome.at));
+        }
+    }
+
+    fn journal(&mut self, record: &Record) {
+        let entry: JournalEntry = schemas::decode(record.bytes()).unwrap();
+        if entry.kind == "notification.possible_duplicate" {
+            let key = (entry.fields["idempotency_key"].clone(), entry.fields["link"].clone());
+            *self.duplicates.entry(key).or_default() += 1;
+        }
+    }
+
+    /// A3 and A7, at the moment an attempt is released.
+    fn released(&mut self, world: &World, silences: &[Silenced]) -> Result<(), String> {
+        let released = std::mem::take(&mut world.receivers.lock().released);
+        for (lane, _, attempt) in released {
+            let (group, receiver, index, sequence) = request_of(&attempt);
+            let at = &((group, receiver, index), sequence);
+            let Some(Request { partition, request }) = self.requests.get(at) else {
+                return Err(format!("{lane} sends {at:?} that nobody asked for"));
+            };
+            let read = world.log.committed("notify", topics::NOTIFICATIONS, *partition).ok().flatten();
+            let read = read.map_or(0, |committed| committed.offset);
+            let voids = self.raised.iter().find(|(p, offset, group, raised)| {
+                let older = request.generation.is_some_and(|generation| generation < raised.generation);
+                let mine = *p == *partition && *group == at.0.0 && raised.incident_id == request.incident_id;
+                mine && older && *offset < read
+            });
+            if let Some((_, offset, ..)) = voids.filter(|_| std::env::var("A7").is_ok()) {
+                return Err(format!("A7: {:?} of {at:?} starts although its generation was raised at {offset}", request.kind));
+            }
+            for alert in &request.alerts {
+                let labels: LabelSet = alert.body.labels.clone().into_iter().collect();
+                if let Some(silence) = silences.iter().find(|silence| silence.surely_mutes(&labels, world.now())) {
+                    return Err(format!("A3: an attempt of {at:?} starts with {labels} muted by {}", silence.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A4, and A2's second half: every repeat is known to be one.
+    fn sends(&mut self, world: &World) -> Result<(), String> {
+        let inner = world.receivers.lock();
+        for sent in inner.sent.iter().skip(self.seen_sends) {
+            self.seen_sends += 1;
+            let listener = (sent.group_key.clone(), sent.link.clone());
+            if sent.resolved && !self.heard.contains_key(&listener) {
+                return Err(format!("A4: {} is told resolved of {} at {}, but never heard firing", sent.link, sent.group_key, sent.at));
+            }
+            if !sent.accepted {
+                continue;
+            }
+            self.heard.entry(listener).or_default().extend(sent.firing.iter().cloned());
+            let (group, receiver, index, sequence) = sent.request.clone();
+            let Some(asked) = self.requests.get(&((group, receiver, index), sequence)) else { continue };
+            let key = (asked.request.idempotency_key.clone(), sent.link.clone());
+            let times = self.accepted.entry(key.clone()).or_default();
+            *times += 1;
+            let known = self.duplicates.get(&key).copied().unwrap_or(0);
+            if *times > known + 1 {
+                return Err(format!("A2: {key:?} was sent {times} times, {known} of them known as possible duplicates"));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end, when everything is healed and quiet.
+    pub(crate) fn end(&mut self, world: &World, firing: &[(LabelSet, bool)]) -> Result<(), String> {
+        a5(world)?;
+        a6(world)?;
+        a8(world)?;
+        self.a1(world, firing)
+    }
+
+    /// A1: who fires, unmuted, is listed as firing by every receiver of its routes.
+    fn a1(&self, world: &World, firing: &[(LabelSet, bool)]) -> Result<(), String> {
+        for (labels, muted) in firing.iter().filter(|(_, muted)| !muted) {
+            debug_assert!(!muted);
+            for placement in policy::walk(&world.config, labels) {
+                let slot = (placement.group_id.as_str().to_owned(), placement.receiver.clone(), 0);
+                let told = self.entries.get(&slot).is_some_and(|((told, _), _)| told.contains(&labels.fingerprint().0));
+                if !told {
+                    return Err(format!("A1: {labels} fires, but {slot:?} was told {:?}", self.entries.get(&slot)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A silence as the world made it.
+#[derive(Debug, Clone)]
+pub(crate) struct Silenced {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) starts_at: Timestamp,
+    pub(crate) ends_at: Timestamp,
+    /// Every lane has read it for certain.
+    pub(crate) surely_read: bool,
+}
+
+impl Silenced {
+    pub(crate) fn mutes(&self, labels: &LabelSet, now: Timestamp) -> bool {
+        labels.value("alertname") == self.name && self.starts_at <= now && now < self.ends_at
+    }
+
+    fn surely_mutes(&self, labels: &LabelSet, now: Timestamp) -> bool {
+        self.surely_read && self.mutes(labels, now)
+    }
+}
+
+/// A5: what a restore from the changelog would give is what the owner holds.
+pub(crate) fn a5(world: &World) -> Result<(), String> {
+    for (name, lane) in &world.lanes {
+        let records = world.log.committed_records(lane.changelog());
+        for (partition, store) in lane.stores() {
+            let mut restored = processor::Store::default();
+            for record in records.iter().filter(|record| record.partition == partition) {
+                restored.restore(&record.key, record.value.as_deref()).map_err(|error| error.to_string())?;
+            }
+            if !restored.dump().eq(store.dump()) {
+                return Err(format!("A5: {name} holds another state of partition {partition} than its changelog"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A6: nothing became a dead letter, as nothing was malformed.
+fn a6(world: &World) -> Result<(), String> {
+    match world.log.committed_records(topics::DEAD_LETTERS).first() {
+        None => Ok(()),
+        Some(record) => {
+            let letter: schemas::DeadLetter = schemas::decode(record.bytes()).unwrap();
+            Err(format!("A6: a dead letter of {}: {} ({})", letter.stage, letter.error, letter.reason))
+        }
+    }
+}
+
+/// A8: every escalation has ended, or is held by silence.
+fn a8(world: &World) -> Result<(), String> {
+    for incident in incidents(world) {
+        let ended = matches!(
+            incident.status,
+            IncidentStatus::Acknowledged | IncidentStatus::Resolved | IncidentStatus::Moved | IncidentStatus::Quiet
+        );
+        let Some(ladder) = &incident.ladder else { continue };
+        if !ended && !incident.muted && ladder.phase != LadderPhase::Exhausted {
+            return Err(format!("A8: {} of {} stands at {ladder:?}", incident.incident_id, incident.group));
+        }
+    }
+    Ok(())
+}
+
+/// The incidents, as route's owners hold them.
+pub(crate) fn incidents(world: &World) -> Vec<RouteIncident> {
+    let lanes = world.lanes.values().filter(|lane| lane.changelog() == topics::ROUTE_CHANGELOG);
+    let stores = lanes.flat_map(|lane| lane.stores());
+    let mut found: BTreeMap<(u32, Vec<u8>), RouteIncident> = BTreeMap::new();
+    for (partition, store) in stores.filter(|(partition, _)| *partition < PARTITIONS) {
+        for (key, stored) in store.from(None).filter(|(key, _)| key.kind() == Some(route_keys::INCIDENT)) {
+            found.insert((partition, key.as_bytes().to_vec()), schemas::decode(stored.bytes).unwrap());
+        }
+    }
+    found.into_values().collect()
+}
+
+fn content(request: &NotificationRequest) -> Content {
+    let of = |resolved| {
+        let alerts = request.alerts.iter().filter(move |alert| alert.resolved == resolved);
+        alerts.map(|alert| alert.fingerprint.0).collect()
+    };
+    (of(false), of(true))
+}
+
+fn kind_name(kind: RequestKind) -> &'static str {
+    match kind {
+        RequestKind::First => "first",
+        RequestKind::Joined => "joined",
+        RequestKind::Resolve => "resolve",
+        RequestKind::Repeat => "repeat",
+        RequestKind::Reminder => "reminder",
+        RequestKind::Step => "step",
+        RequestKind::LastResort => "last resort",
+    }
+}

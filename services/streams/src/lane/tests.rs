@@ -1,0 +1,200 @@
+//! The lane on the simulated log: a counting stage crashed at every step, and each rule of the lane on its own.
+
+mod counter;
+mod rules;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::{PromDuration, Timestamp};
+use counter::{Counter, Recorder, WorldSends};
+use schemas::topics;
+
+use super::*;
+use crate::log::{NewRecord, NewTopic};
+use crate::simulated::{Faults, SimLog};
+
+pub(super) const START: Timestamp = Timestamp::from_millis(1_000_000_000_000);
+const PARTITIONS: u32 = 4;
+
+/// One log, one world that receives sends, and lanes that come and go.
+pub(super) struct Stand {
+    pub(super) log: Arc<SimLog>,
+    pub(super) world: WorldSends,
+}
+
+impl Stand {
+    pub(super) fn new(seed: u64) -> Self {
+        let log = SimLog::new(seed, START);
+        let new: Vec<NewTopic> = topics::TOPICS
+            .iter()
+            .map(|spec| NewTopic {
+                name: spec.name.to_owned(),
+                partitions: match spec.partitions {
+                    topics::Partitions::PerGroup => PARTITIONS,
+                    topics::Partitions::Fixed(count) => count,
+                },
+                compacted: spec.cleanup == topics::Cleanup::Compact,
+                retention: Duration::from_secs(3_600),
+            })
+            .collect();
+        log.create_topics(&new).unwrap();
+        Self { log, world: WorldSends::default() }
+    }
+
+    pub(super) fn lane(&self, name: &str, sabotage: Option<Sabotage>) -> Result<Lane<Counter>, LaneError> {
+        let config = LaneConfig { sabotage, ..LaneConfig::new(name) };
+        let world = self.world.clone();
+        Lane::new(Counter::default(), self.log.clone(), config, |report| Box::new(Recorder::new(world, report)))
+    }
+
+    /// Appends one number for a counter, retried until acknowledged as a client would: so it may be there twice.
+    pub(super) fn append(&self, key: &str, number: i64) {
+        let record = NewRecord {
+            topic: topics::ALERTS.to_owned(),
+            partition: alert::partition_for(key.as_bytes(), PARTITIONS),
+            key: key.as_bytes().to_vec(),
+            value: Some(number.to_string().into_bytes()),
+            meta: None,
+            headers: Vec::new(),
+        };
+        self.log.append(vec![record], Box::new(|_| {}));
+    }
+
+    pub(super) fn advance(&self, ms: u64) {
+        self.log.advance(PromDuration::from_millis(ms));
+    }
+
+    /// What the stage said, as sorted text.
+    pub(super) fn said(&self) -> Vec<String> {
+        let records = self.log.committed_records(topics::INCIDENTS).into_iter();
+        let mut said: Vec<String> =
+            records.map(|record| String::from_utf8(record.value.unwrap_or_default()).unwrap()).collect();
+        said.sort();
+        said
+    }
+}
+
+/// Steps a lane until nothing is left to do now.
+pub(super) fn settle(lane: &mut Lane<Counter>) -> Result<(), LaneError> {
+    let mut quiet = 0;
+    for _ in 0..400 {
+        quiet = if lane.step(Duration::ZERO)?.is_idle() { quiet + 1 } else { 0 };
+        if quiet > 4 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The scenario every crash is tried on: two bursts, timers between them, effects after each timer.
+fn scenario(stand: &Stand, step: usize) -> bool {
+    match step {
+        0 => (0..12).for_each(|n| stand.append(&format!("counter-{}", n % 5), n)),
+        2 => stand.advance(500),
+        4 => (0..6).for_each(|n| stand.append(&format!("counter-{}", n % 3), 100 + n)),
+        6..=9 => stand.advance(400),
+        10 => stand.append("counter-1", 1_000),
+        11..=16 => stand.advance(400),
+        17.. => return false,
+        _ => {}
+    }
+    true
+}
+
+/// Runs the scenario with a crash at one point (none for 0); returns what was said, the final state, what was sent, and
+/// how many crash points there were.
+fn run(seed: u64, crash_at: u64, faults: &Faults, sabotage: Option<Sabotage>) -> (Vec<String>, Vec<String>, WorldSends, u64) {
+    let stand = Stand::new(seed);
+    stand.log.set_faults(faults.clone());
+    let mut lives = 1;
+    if crash_at > 0 {
+        stand.log.crash_in("life-1", crash_at);
+    }
+    let mut lane = stand.lane("life-1", sabotage).ok();
+    let mut step = 0;
+    while scenario(&stand, step) {
+        step += 1;
+        while lane.as_mut().is_none_or(|lane| settle(lane).is_err()) {
+            // The process is dead; the group notices, and another takes over under its own name.
+            stand.log.expire(&format!("life-{lives}"));
+            lives += 1;
+            lane = stand.lane(&format!("life-{lives}"), sabotage).ok();
+            stand.advance(400);
+        }
+    }
+    let points = stand.log.points();
+    stand.log.set_faults(Faults::default());
+    stand.log.spare("life-1");
+    let mut lane = lane.unwrap();
+    for _ in 0..200 {
+        settle(&mut lane).unwrap();
+        stand.advance(200);
+    }
+    let state = lane.stores().flat_map(|(_, store)| store.dump().map(|(key, v)| format!("{key:?}={v:?}")).collect::<Vec<_>>());
+    let state = state.collect();
+    (stand.said(), state, stand.world.clone(), points)
+}
+
+/// The sum each counter said in all, which no crash may change: `counter=sum`.
+fn totals(said: &[String]) -> Vec<(String, i64)> {
+    let mut totals: BTreeMap<String, i64> = BTreeMap::new();
+    for line in said {
+        let (name, rest) = line.split_once('=').unwrap();
+        *totals.entry(name.to_owned()).or_default() += rest.split(' ').next().unwrap().parse::<i64>().unwrap();
+    }
+    totals.into_iter().collect()
+}
+
+fn check(seed: u64, crash_at: u64, faults: &Faults, sabotage: Option<Sabotage>) -> Result<(), String> {
+    let (said, state, world, _) = run(seed, crash_at, faults, sabotage);
+    let expected = vec![
+        ("counter-0", 15 + 203),
+        ("counter-1", 18 + 205 + 1_000),
+        ("counter-2", 9 + 207),
+        ("counter-3", 11),
+        ("counter-4", 13),
+    ];
+    let expected: Vec<_> = expected.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect();
+    let found = totals(&said);
+    if found != expected {
+        return Err(format!("seed {seed}, crash at {crash_at}: said {found:?}"));
+    }
+    if !state.is_empty() {
+        return Err(format!("seed {seed}, crash at {crash_at}: left {state:?}"));
+    }
+    world.each_was_sent(&said).map_err(|error| format!("seed {seed}, crash at {crash_at}: {error}"))
+}
+
+#[test]
+fn a_counting_stage_survives_a_crash_at_every_step() {
+    let (_, _, _, points) = run(1, 0, &Faults::default(), None);
+    assert!(points > 200, "the scenario is too short to prove anything: {points}");
+    for crash_at in 0..points {
+        check(1, crash_at, &Faults::default(), None).unwrap();
+    }
+}
+
+#[test]
+fn a_counting_stage_survives_every_fault_at_once() {
+    let faults = Faults { abort: 100, unknown: 60, partial: 300, lag: 300, lost_ack: 0 };
+    for seed in 0..300 {
+        check(seed, seed % 97, &faults, None).unwrap();
+    }
+}
+
+#[test]
+fn a_lane_without_one_of_its_rules_is_caught() {
+    let faults = Faults { abort: 150, unknown: 60, partial: 300, lag: 200, lost_ack: 0 };
+    for sabotage in [
+        Sabotage::SkipUndo,
+        Sabotage::EndRestoreEarly,
+        Sabotage::ForgetTombstones,
+        Sabotage::LoseCompletionsOnAbort,
+    ] {
+        let caught = (0..400).any(|seed| {
+            std::panic::catch_unwind(|| check(seed, seed % 211, &faults, Some(sabotage))).map_or(true, |r| r.is_err())
+        });
+        assert!(caught, "{sabotage:?} was not noticed in 400 seeds");
+    }
+}
