@@ -1,0 +1,235 @@
+//! What is done to whom, and when, by seed.
+//!
+//! A deck of every (service, action) pair is shuffled and dealt; when it is empty, it is shuffled again. So a run that is
+//! long enough does each of them once before any of them twice, and a failing one is replayed by its seed.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::rng::Rng;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// SIGKILL, and started again after this long.
+    Kill {
+        /// How long it is away.
+        away: Duration,
+    },
+    /// SIGSTOP, and SIGCONT after this long.
+    Freeze {
+        /// How long it stands still.
+        still: Duration,
+    },
+    /// Two more of it, and after this long one of the three is left.
+    Scale {
+        /// How long there are three.
+        three: Duration,
+        /// Which one is left, from 0; the others are told to end (SIGTERM).
+        left: usize,
+    },
+    /// The broker is ended at once and started again with its data.
+    RestartBroker,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// How long nothing happens before it.
+    pub pause: Duration,
+    /// Which service, by its place in the list; of no meaning for the broker.
+    pub service: usize,
+    /// What.
+    pub action: Action,
+}
+
+/// What may happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Possible {
+    /// How many services there are.
+    pub services: usize,
+    /// Whether a service can run several times at once.
+    pub scales: bool,
+    /// Whether the broker is ours to restart.
+    pub broker: bool,
+    /// After this long the others take a service for dead: it is frozen for longer.
+    pub session_timeout: Duration,
+}
+
+/// The shortest and longest pause between two faults: some come while the system still recovers from the last, some when
+/// it has.
+const PAUSE_MS: (u64, u64) = (500, 6_000);
+/// A process that a supervisor starts again is away between nothing and a few seconds.
+const AWAY_MS: (u64, u64) = (0, 3_000);
+/// How much longer than the session timeout a process is frozen.
+const BEYOND_SESSION_MS: (u64, u64) = (1_000, 4_000);
+/// How long there are three: from less than a rebalance takes to well after it.
+const THREE_MS: (u64, u64) = (1_000, 8_000);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Card {
+    Kill(usize),
+    Freeze(usize),
+    Scale(usize),
+    Broker,
+}
+
+/// The faults of a seed, without end.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    possible: Possible,
+    rng: Rng,
+    deck: Vec<Card>,
+}
+
+impl Schedule {
+    /// The schedule of this seed.
+    pub fn new(seed: u64, possible: Possible) -> Self {
+        Self {
+            possible,
+            rng: Rng::new(seed),
+            deck: Vec::new(),
+        }
+    }
+
+    fn deal(&mut self) -> Option<Card> {
+        if self.deck.is_empty() {
+            for service in 0..self.possible.services {
+                self.deck.extend([Card::Kill(service), Card::Freeze(service)]);
+                self.deck.extend(self.possible.scales.then_some(Card::Scale(service)));
+            }
+            self.deck.extend(self.possible.broker.then_some(Card::Broker));
+            self.rng.shuffle(&mut self.deck);
+        }
+        self.deck.pop()
+    }
+
+    fn time(&mut self, bounds: (u64, u64)) -> Duration {
+        Duration::from_millis(self.rng.between(bounds.0, bounds.1))
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Fault;
+
+    fn next(&mut self) -> Option<Fault> {
+        let card = self.deal()?;
+        let pause = self.time(PAUSE_MS);
+        let (service, action) = match card {
+            Card::Kill(service) => (
+                service,
+                Action::Kill {
+                    away: self.time(AWAY_MS),
+                },
+            ),
+            Card::Freeze(service) => {
+                let still = self.possible.session_timeout + self.time(BEYOND_SESSION_MS);
+                (service, Action::Freeze { still })
+            }
+            Card::Scale(service) => {
+                let left = usize::try_from(self.rng.between(0, 2)).unwrap_or(0);
+                (
+                    service,
+                    Action::Scale {
+                        three: self.time(THREE_MS),
+                        left,
+                    },
+                )
+            }
+            Card::Broker => (0, Action::RestartBroker),
+        };
+        Some(Fault { pause, service, action })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { away } => write!(f, "killed, away {:.1} s", away.as_secs_f64()),
+            Self::Freeze { still } => write!(f, "frozen {:.1} s", still.as_secs_f64()),
+            Self::Scale { three, left } => {
+                write!(
+                    f,
+                    "scaled to 3 for {:.1} s, number {} stays",
+                    three.as_secs_f64(),
+                    left + 1
+                )
+            }
+            Self::RestartBroker => write!(f, "broker restarted"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Fault, Possible, Schedule};
+    use std::time::Duration;
+
+    fn possible(services: usize, scales: bool, broker: bool) -> Possible {
+        Possible {
+            services,
+            scales,
+            broker,
+            session_timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn name(fault: &Fault) -> String {
+        match fault.action {
+            Action::Kill { .. } => format!("kill {}", fault.service),
+            Action::Freeze { .. } => format!("freeze {}", fault.service),
+            Action::Scale { .. } => format!("scale {}", fault.service),
+            Action::RestartBroker => "broker".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_deck_holds_each_pair_once() {
+        for (services, scales, broker, expected) in [
+            (1, false, false, "freeze 0, kill 0"),
+            (
+                2,
+                true,
+                true,
+                "broker, freeze 0, freeze 1, kill 0, kill 1, scale 0, scale 1",
+            ),
+        ] {
+            for seed in 0..20 {
+                let size = expected.split(", ").count();
+                let faults: Vec<_> = Schedule::new(seed, possible(services, scales, broker))
+                    .take(2 * size)
+                    .collect();
+                for deck in faults.chunks(size) {
+                    let mut names: Vec<_> = deck.iter().map(name).collect();
+                    names.sort();
+                    assert_eq!(names.join(", "), expected, "seed {seed}");
+                }
+            }
+        }
+        assert_eq!(Schedule::new(1, possible(0, true, false)).next(), None);
+    }
+
+    #[test]
+    fn a_seed_is_one_schedule() {
+        let of = |seed| {
+            Schedule::new(seed, possible(4, true, true))
+                .take(40)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(7), of(7));
+        assert_ne!(of(7), of(8));
+    }
+
+    #[test]
+    fn times_are_within_their_bounds() {
+        for fault in Schedule::new(3, possible(4, true, true)).take(500) {
+            assert!((500..=6_000).contains(&fault.pause.as_millis()));
+            match fault.action {
+                Action::Kill { away } => assert!(away <= Duration::from_secs(3)),
+                Action::Freeze { still } => assert!(still > Duration::from_secs(10), "longer than the session timeout"),
+                Action::Scale { three, left } => assert!(three >= Duration::from_secs(1) && left < 3),
+                Action::RestartBroker => {}
+            }
+        }
+    }
+}
