@@ -354,3 +354,13 @@ fn an_incident_that_fires_again_before_its_resolve_was_heard_is_reopened() {
     let generations: Vec<i64> = bench.raised.iter().map(|raised| raised.generation).collect();
     assert_eq!(generations, [2, 3]);
 }
+
+#[test]
+fn a_resolve_is_owed_to_whom_the_ladder_told_after_any_time() {
+    let mut bench = history(P, false);
+    bench.run_to(20 * HOUR);
+    assert_eq!(bench.said.len(), 4);
+    bench.resolve(&["a"]);
+    bench.run_to(21 * HOUR);
+    assert_eq!(bench.count(RequestKind::Resolve), 4);
+}

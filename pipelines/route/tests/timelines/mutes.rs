@@ -147,6 +147,7 @@ fn a_void_request_is_no_failure_and_is_judged_again_once_the_tables_are_here() {
     outcome.tables = BTreeMap::from([(topics::SILENCES.to_owned(), 1)]);
     bench.run_to(5);
     bench.send(&outcome);
+    bench.flush_now();
     bench.run_to(8);
     assert_eq!(bench.said.len(), 1, "notify saw a silence that route has not seen yet");
     assert!(bench.settled[0].1.keep);

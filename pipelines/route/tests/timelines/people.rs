@@ -77,6 +77,8 @@ fn what_still_fires_is_said_once_more_after_an_acknowledgement() {
         bench.fire(&["a"]);
         bench.run_to(HOUR);
         bench.acknowledge();
+        bench.run_to(12 * HOUR);
+        bench.flush_now();
         bench.run_to(13 * HOUR);
         assert_eq!(
             bench.said,
