@@ -1,0 +1,96 @@
+//! Putting a config on the topic `config`, where every process takes it from.
+
+use config::Config;
+use schemas::{ConfigVersion, topics};
+use std::time::{Duration, Instant};
+use streams::{From, Log, LogError};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::append::{append_blocking, record};
+
+/// How many versions are read at once while the newest is looked for.
+const BATCH: usize = 100;
+/// How long one poll waits.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long reading the topic may take: it holds a few hundred versions at most, so a log that needs longer is down.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The names of the two files, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFiles {
+    /// `alertmanager.yml`'s.
+    pub alertmanager: String,
+    /// `escalation.yml`'s; none where there is none.
+    pub escalation: Option<String>,
+}
+
+/// Why a config could not be published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The log's word.
+    #[error("the config could not be published: {0}")]
+    Log(#[from] LogError),
+    /// The topic's newest version could not be read in time.
+    #[error("the config could not be published: the topic config was not read to its end in {} s", READ_TIMEOUT.as_secs())]
+    Timeout,
+    /// It cannot be written as a record.
+    #[error("the config could not be published: {0}")]
+    Encode(String),
+}
+
+/// Makes `config` the newest version on the topic unless it already is, and returns its number: its offset plus one.
+/// Secrets stay behind. Blocks; `by` is the instance that asks.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn publish_config(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &str) -> Result<i64, PublishError> {
+    let (alertmanager, escalation) = config.published();
+    let newest = newest(log)?;
+    if let Some((number, newest)) = newest
+        && (&newest.alertmanager, &newest.escalation) == (&alertmanager, &escalation)
+    {
+        return Ok(number);
+    }
+    let now = log.now();
+    let escalation_file = files.escalation.clone().filter(|_| escalation.is_some());
+    let key = key(&alertmanager, escalation.as_deref());
+    let version = ConfigVersion {
+        alertmanager,
+        alertmanager_file: files.alertmanager.clone(),
+        escalation,
+        escalation_file,
+        published_by: by.to_owned(),
+        at: now,
+    };
+    let value = schemas::encode(&version).map_err(|error| PublishError::Encode(error.to_string()))?;
+    let offsets = append_blocking(log, vec![record(log, topics::CONFIG, &key, Some(value), now)?])?;
+    let number = offsets.last().map_or(0, |offset| offset.saturating_add(1));
+    tracing::info!(version = number, by, "config published");
+    Ok(number)
+}
+
+/// The hash of both texts, their border kept: one text has one place in the history, its last.
+fn key(alertmanager: &str, escalation: Option<&str>) -> Vec<u8> {
+    let whole = format!("{alertmanager}\0{}", escalation.unwrap_or("\0"));
+    format!("{:032x}", xxh3_128(whole.as_bytes())).into_bytes()
+}
+
+/// The newest version on the topic with its number.
+fn newest(log: &dyn Log) -> Result<Option<(i64, ConfigVersion)>, PublishError> {
+    let end = log.watermarks(topics::CONFIG, 0)?.high;
+    let mut reader = log.reader(&[(topics::CONFIG.to_owned(), 0, From::Beginning)])?;
+    let (mut newest, began) = (None, Instant::now());
+    while reader.position(topics::CONFIG, 0).unwrap_or(0) < end {
+        if began.elapsed() > READ_TIMEOUT {
+            return Err(PublishError::Timeout);
+        }
+        for (_, record) in reader.poll(BATCH, POLL_WAIT)? {
+            newest = record
+                .value
+                .map(|value| (record.offset.saturating_add(1), value))
+                .or(newest);
+        }
+    }
+    // One that cannot be read is of a newer release, and surely another one.
+    Ok(newest.and_then(|(number, value)| Some((number, schemas::decode(&value).ok()?))))
+}

@@ -1,0 +1,17 @@
+//! The console over HTTP, on a simulated log with hand-written records of the stages.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod alerts;
+mod commands;
+mod incidents;
+mod reload;
+mod silences;
+mod surface;
+mod world;
