@@ -9,7 +9,6 @@ use schemas::AlertPhase;
 use tokio::time::interval;
 
 use crate::app::App;
-use crate::reload::whole;
 
 /// How often: counting reads every alert, so not at each scrape.
 const COUNT_EVERY: Duration = Duration::from_secs(30);
@@ -58,4 +57,10 @@ fn count(app: &App) {
             .count()
     });
     metrics::gauge!(names::CLUSTER_MEMBERS).set(whole(alive));
+}
+
+/// A count as a gauge takes it.
+#[expect(clippy::cast_precision_loss, reason = "no count of ours comes near 2^53")]
+pub(crate) fn whole(count: usize) -> f64 {
+    count as f64
 }

@@ -23,4 +23,4 @@ mod view;
 
 pub use app::{LoadConfig, Settings};
 pub use publish::{ConfigFiles, PublishError, publish_config};
-pub use service::{Service, StartError};
+pub use service::{Reloader, Service, StartError};

@@ -1,12 +1,16 @@
 //! Putting a config on the topic `config`, where every process takes it from.
 
-use config::Config;
-use schemas::{ConfigVersion, topics};
 use std::time::{Duration, Instant};
+
+use alert::Timestamp;
+use config::Config;
+use runtime::names;
+use schemas::{ConfigVersion, topics};
 use streams::{From, Log, LogError};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::append::{append_blocking, record};
+use crate::gauges::whole;
 
 /// How many versions are read at once while the newest is looked for.
 const BATCH: usize = 100;
@@ -39,11 +43,17 @@ pub enum PublishError {
 }
 
 /// Makes `config` the newest version on the topic unless it already is, and returns its number: its offset plus one.
-/// Secrets stay behind. Blocks; `by` is the instance that asks.
+/// Secrets stay behind. Sets the metrics of a config that was loaded. Blocks; `by` is the instance that asks.
 ///
 /// # Errors
 /// See [`PublishError`].
 pub fn publish_config(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &str) -> Result<i64, PublishError> {
+    let number = publish(log, config, files, by)?;
+    loaded(config, log.now());
+    Ok(number)
+}
+
+fn publish(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &str) -> Result<i64, PublishError> {
     let (alertmanager, escalation) = config.published();
     let newest = newest(log)?;
     if let Some((number, newest)) = newest
@@ -73,6 +83,20 @@ pub fn publish_config(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &
 fn key(alertmanager: &str, escalation: Option<&str>) -> Vec<u8> {
     let whole = format!("{alertmanager}\0{}", escalation.unwrap_or("\0"));
     format!("{:032x}", xxh3_128(whole.as_bytes())).into_bytes()
+}
+
+/// What Alertmanager's metrics say of a config that was loaded.
+fn loaded(config: &Config, now: Timestamp) {
+    let integrations: usize = config
+        .receivers
+        .iter()
+        .map(|receiver| receiver.integrations.len())
+        .sum();
+    let seconds = usize::try_from(now.unix_seconds()).unwrap_or_default();
+    metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESSFUL).set(1.0);
+    metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESS).set(whole(seconds));
+    metrics::gauge!(names::RECEIVERS).set(whole(config.receivers.len()));
+    metrics::gauge!(names::INTEGRATIONS).set(whole(integrations));
 }
 
 /// The newest version on the topic with its number.

@@ -2,13 +2,11 @@
 
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
-use alert::Timestamp;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use axum::routing::post;
-use config::Config;
 use runtime::names;
 use schemas::topics;
 use tokio::sync::Mutex;
@@ -45,7 +43,7 @@ pub(crate) async fn reload(app: &Arc<App>) -> Result<i64, String> {
         .await
         .unwrap_or_else(|refusal| Err(format!("{refusal:?}")));
     match loaded {
-        Ok((version, config)) => {
+        Ok(version) => {
             let place = Place {
                 topic: topics::CONFIG,
                 partition: 0,
@@ -56,7 +54,6 @@ pub(crate) async fn reload(app: &Arc<App>) -> Result<i64, String> {
                 tracing::warn!(%behind, version, "config published, not in the view yet");
             }
             app.reload.ended(None);
-            loaded_well(&config, app.now());
             Ok(version)
         }
         Err(error) => {
@@ -68,35 +65,13 @@ pub(crate) async fn reload(app: &Arc<App>) -> Result<i64, String> {
     }
 }
 
-fn load_and_publish(app: &App) -> Result<(i64, Config), String> {
+fn load_and_publish(app: &App) -> Result<i64, String> {
     let config = (app.settings.load_config)()?;
     let files = ConfigFiles {
         alertmanager: app.settings.config_file.clone(),
         escalation: app.settings.escalation_file.clone(),
     };
-    let version =
-        publish_config(app.log.as_ref(), &config, &files, &app.settings.instance).map_err(|error| error.to_string())?;
-    Ok((version, config))
-}
-
-/// What Alertmanager's metrics say of a config that was loaded.
-pub(crate) fn loaded_well(config: &Config, now: Timestamp) {
-    let integrations: usize = config
-        .receivers
-        .iter()
-        .map(|receiver| receiver.integrations.len())
-        .sum();
-    metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESSFUL).set(1.0);
-    metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESS)
-        .set(whole(usize::try_from(now.unix_seconds()).unwrap_or_default()));
-    metrics::gauge!(names::RECEIVERS).set(whole(config.receivers.len()));
-    metrics::gauge!(names::INTEGRATIONS).set(whole(integrations));
-}
-
-/// A count as a gauge takes it.
-#[expect(clippy::cast_precision_loss, reason = "no count of ours comes near 2^53")]
-pub(crate) fn whole(count: usize) -> f64 {
-    count as f64
+    publish_config(app.log.as_ref(), &config, &files, &app.settings.instance).map_err(|error| error.to_string())
 }
 
 /// `POST /-/reload`.

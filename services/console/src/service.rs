@@ -63,8 +63,7 @@ impl Service {
             .with_state(Arc::clone(&self.app))
     }
 
-    /// Reads the operator's files again and publishes what they say, as `POST /-/reload` does: for SIGHUP. Returns the
-    /// config's version, or why the old one goes on; the metrics and `/api/v2/status` say so too.
+    /// [`Reloader::reload`].
     ///
     /// # Errors
     /// In words for an operator.
@@ -72,10 +71,30 @@ impl Service {
         reload::reload(&self.app).await
     }
 
+    /// What a task that waits for SIGHUP holds.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.app))
+    }
+
     /// Stops reading. What is asked from then on is answered from what was read.
     pub fn stop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.feed.stop();
+    }
+}
+
+/// Reads the operator's files again. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Reloader(Arc<App>);
+
+impl Reloader {
+    /// Publishes what the files say, as `POST /-/reload` does. Returns the config's version, or why the old one goes on;
+    /// the metrics and `/api/v2/status` say so too.
+    ///
+    /// # Errors
+    /// In words for an operator.
+    pub async fn reload(&self) -> Result<i64, String> {
+        reload::reload(&self.0).await
     }
 }
 

@@ -29,7 +29,7 @@ async fn a_reload_publishes_only_what_differs() {
         assert_eq!(world.get("/api/v2/status").await.json()["configVersion"], version);
         assert_eq!(i64::try_from(versions(&world).len()), Ok(version));
     }
-    assert_eq!(world.service().reload().await, Ok(3), "as by SIGHUP");
+    assert_eq!(world.service().reloader().reload().await, Ok(3), "as by SIGHUP");
     assert!(
         versions(&world)
             .iter()
