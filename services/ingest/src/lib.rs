@@ -10,6 +10,7 @@ mod config_feed;
 mod counters;
 mod heartbeat;
 mod lag;
+mod lanes;
 mod posts;
 mod service;
 mod watch;

@@ -1,7 +1,7 @@
 //! Wiring: the routes, the lanes on the users' topics, and the thread that watches.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
@@ -9,13 +9,13 @@ use ingest_pipeline::Ingest;
 use processor::Processor;
 use runtime::Health;
 use schemas::topics;
-use streams::{Lane, LaneConfig, LaneError, LaneThread, Log, LogError};
+use streams::{LaneError, LaneThread, Log, LogError};
 
 use crate::append::Appender;
 use crate::config_feed::ConfigFeed;
-use crate::counters::CountCommitted;
 use crate::heartbeat::Heartbeat;
 use crate::lag::LagWatch;
+use crate::lanes::{Lanes, RunningLanes};
 use crate::posts::Posts;
 use crate::watch::{EventTopic, Pulse, Watch};
 
@@ -50,12 +50,12 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Service {
     posts: Posts,
-    lanes: Vec<LaneThread>,
+    lanes: RunningLanes,
     watch: Watch,
 }
 
 impl Service {
-    /// Starts reading the config, the lanes and the heartbeat. The topics exist before. Why it is not ready it tells
+    /// Starts reading the config, the heartbeat, and, once there is a config, the lanes. The topics exist before. Why it is not ready it tells
     /// `health` from then on.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Service {
                 .is_none()
                 .then(|| "no config has been published yet".to_owned())
         });
-        let (mut lanes, mut event_topics) = (Vec::new(), Vec::new());
+        let mut event_topics = Vec::new();
         for topic in &settings.event_topics {
             let partitions = partitions(log.as_ref(), topic)?;
             event_topics.push(EventTopic {
@@ -83,11 +83,9 @@ impl Service {
                 group: group(topic),
                 partitions,
             });
-            let count = settings.lanes.min(usize::try_from(partitions).unwrap_or(usize::MAX));
-            for number in 0..count {
-                lanes.push(start_lane(log, &settings.instance, topic, number, health)?);
-            }
         }
+        let lanes = Lanes::new(log, &settings, &event_topics, health);
+        let running = lanes.running();
         let started_at = log.now();
         let pulse = Pulse {
             log: Arc::clone(log),
@@ -100,10 +98,10 @@ impl Service {
             state: Arc::new(Mutex::new(Heartbeat::new(started_at))),
             lag: LagWatch::default(),
         };
-        let watch = Watch::spawn(feed, pulse)?;
+        let watch = Watch::spawn(feed, pulse, lanes)?;
         Ok(Self {
             posts: Posts::new(config, appender),
-            lanes,
+            lanes: running,
             watch,
         })
     }
@@ -118,29 +116,11 @@ impl Service {
     /// # Errors
     /// What ended a lane before it was told to.
     pub fn stop(self) -> Result<(), LaneError> {
-        self.lanes.iter().for_each(LaneThread::ask_to_stop);
         self.watch.stop();
-        self.lanes.into_iter().map(LaneThread::stop).fold(Ok(()), Result::and)
+        let lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        lanes.iter().for_each(LaneThread::ask_to_stop);
+        lanes.into_iter().map(LaneThread::stop).fold(Ok(()), Result::and)
     }
-}
-
-fn start_lane(
-    log: &Arc<dyn Log>,
-    instance: &str,
-    topic: &str,
-    number: usize,
-    health: &Health,
-) -> Result<LaneThread, StartError> {
-    let name = format!("{instance}-{}-{number}", group(topic));
-    let config = LaneConfig {
-        inbox: Some(topic.to_owned()),
-        ..LaneConfig::new(name.clone())
-    };
-    let lane = Lane::new(Ingest::new(), Arc::clone(log), config, |_| Box::new(CountCommitted))?;
-    let thread = LaneThread::spawn(lane, &name)?;
-    let status = thread.status();
-    health.register(&name, move || status.not_ready());
-    Ok(thread)
 }
 
 /// The consumer group of a topic: the lane's rule.

@@ -14,6 +14,7 @@ use crate::append::{Appender, record};
 use crate::config_feed::{ConfigFeed, SharedConfig};
 use crate::heartbeat::{HEARTBEAT_EVERY, Heartbeat};
 use crate::lag::LagWatch;
+use crate::lanes::Lanes;
 
 /// How long one look at the config table waits: how late a new version may be seen, and a stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -108,12 +109,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn spawn(feed: ConfigFeed, pulse: Pulse) -> std::io::Result<Self> {
+    pub(crate) fn spawn(feed: ConfigFeed, pulse: Pulse, lanes: Lanes) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("ingest-watch".to_owned())
-            .spawn(move || run(feed, pulse, &told))?;
+            .spawn(move || run(feed, pulse, lanes, &told))?;
         Ok(Self { stop, thread })
     }
 
@@ -126,13 +127,16 @@ impl Watch {
     }
 }
 
-fn run(mut feed: ConfigFeed, mut pulse: Pulse, stop: &AtomicBool) {
+fn run(mut feed: ConfigFeed, mut pulse: Pulse, mut lanes: Lanes, stop: &AtomicBool) {
     pulse.beat();
     let mut next_beat = pulse.log.now() + HEARTBEAT_EVERY;
     while !stop.load(Ordering::Relaxed) {
         if pulse.log.now() >= next_beat {
             next_beat = pulse.log.now() + HEARTBEAT_EVERY;
             pulse.beat();
+        }
+        if pulse.config.load().is_some() {
+            lanes.start();
         }
         let read = feed.poll(LOOK);
         match read {
