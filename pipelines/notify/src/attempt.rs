@@ -99,6 +99,8 @@ pub enum NotStarted {
     DeadlinePassed,
     /// The process is going down.
     ShuttingDown,
+    /// What made it unwanted was read in the transaction that asked for it.
+    NoLongerWanted,
 }
 
 impl std::fmt::Display for NotStarted {
@@ -106,6 +108,7 @@ impl std::fmt::Display for NotStarted {
         match self {
             Self::NoDestination(why) => f.write_str(why),
             Self::DeadlinePassed => f.write_str("its deadline passed before its turn came"),
+            Self::NoLongerWanted => f.write_str("it was no longer wanted when its turn came"),
             Self::ShuttingDown => f.write_str("the process is shutting down"),
         }
     }

@@ -1,12 +1,12 @@
 //! The stage.
 
 use alert::{GroupId, PromDuration};
-use processor::{Attention, Context, Poison, Processor, Record, TableChange, Timer};
+use processor::{Attention, Context, Poison, Processor, Record, Store, TableChange, Timer};
 use schemas::{Avro, GenerationRaised, NotificationRequest, OutcomeKind, topics};
 
-use crate::attempt::{Attempt, AttemptDone};
+use crate::attempt::{Attempt, AttemptDone, AttemptResult, NotStarted};
 use crate::next::delivered;
-use crate::run::{PROGRESS, Run, poison, under_way};
+use crate::run::{PROGRESS, Run, is_void, poison, under_way};
 use crate::tables::Tables;
 
 /// What this stage has to be told.
@@ -165,6 +165,14 @@ impl Processor for Notify {
 
     fn completion(&mut self, completion: AttemptDone, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
         self.take_result(&completion, cx)
+    }
+
+    fn release(&self, attempt: Attempt, state: &Store) -> Result<Attempt, AttemptDone> {
+        if is_void(&attempt.id, state) {
+            let result = AttemptResult::NotStarted { reason: NotStarted::NoLongerWanted };
+            return Err(AttemptDone { id: attempt.id, result });
+        }
+        Ok(attempt)
     }
 
     /// What an earlier owner had in flight is sent again once that owner can no longer be sending.

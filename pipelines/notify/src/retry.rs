@@ -55,7 +55,7 @@ pub(crate) fn verdict(
             reason: NotStarted::NoDestination(_),
         } => Verdict::ForGood,
         AttemptResult::NotStarted {
-            reason: NotStarted::DeadlinePassed | NotStarted::ShuttingDown,
+            reason: NotStarted::DeadlinePassed | NotStarted::ShuttingDown | NotStarted::NoLongerWanted,
         } => Verdict::Retry(now + wait),
         AttemptResult::Failed {
             status,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alert::{GroupHash, GroupId, PromDuration, Timestamp};
-use processor::{Context, Poison, StateKey, Timers};
+use processor::{Context, Poison, StateKey, Store, Timers};
 use schemas::{
     Avro, DecodeError, FlushAlert, NotificationRequest, NotifyAlerts, NotifyDoubt, NotifyLeg, NotifyLegState,
     NotifyProgress, Outcome, OutcomeKind, topics,
@@ -91,6 +91,14 @@ pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> 
             .cloned()
             .collect(),
     }
+}
+
+/// Whether an attempt's run was voided after the attempt was asked for.
+pub(crate) fn is_void(id: &AttemptId, state: &Store) -> bool {
+    let group = GroupId(id.group_id.clone()).hash();
+    let key = StateKey::with(group, PROGRESS, &slot(&id.receiver, &id.integration, id.index));
+    let progress = state.get(&key).and_then(|stored| schemas::decode::<NotifyProgress>(stored.bytes).ok());
+    progress.is_some_and(|progress| progress.run == id.run && progress.void.is_some())
 }
 
 impl Run {

@@ -17,7 +17,7 @@ pub fn banner(files: &Files, address: SocketAddr, storage: &str) -> String {
         "alertstream is up on {url}\n   config: {config}\n   log:    {storage}\n{inbox}\n\
          Try it (the alert lives an hour):\n   \
          curl -H 'Content-Type: application/json' {url}/api/v2/alerts -d '[{{\"labels\":{{\"alertname\":\"TryMe\",\"severity\":\"critical\"}},\
-         \"endsAt\":\"'$(date -u -d +1hour +%FT%TZ 2>/dev/null || date -u -v+1H +%FT%TZ)'\"}}]'\n\
+         \"startsAt\":\"'$(date -u +%FT%TZ)'\",\"endsAt\":\"'$(date -u -d +1hour +%FT%TZ 2>/dev/null || date -u -v+1H +%FT%TZ)'\"}}]'\n\
          Acknowledge it:\n   curl -X POST {url}/api/v1/alerts/{fingerprint}/acknowledge\n\
          In prometheus.yml:\n   alerting:\n     alertmanagers:\n       - static_configs:\n           - targets: ['{host}:{port}']\n",
         config = files.describe(),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alert::Timestamp;
 use rdkafka::config::FromClientConfigAndContext;
@@ -43,6 +43,8 @@ use transaction::Producing;
 
 /// How long a question to the brokers may take. Above a broker's election, below an operator's patience.
 const ASK: Duration = Duration::from_secs(5);
+/// Between two tries while leaders move.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// How long to wait for offsets that an open transaction is about to change.
 const ASK_COMMITTED: Duration = Duration::from_secs(1);
 /// How long the first contact may take: a broker may start at the same moment as we do.
@@ -159,18 +161,7 @@ impl Shared {
         if list.count() == 0 {
             return Ok(list);
         }
-        let wanted = list.clone();
-        match self.asking.offsets_for_times(list, ASK) {
-            Err(error) if error.rdkafka_error_code().is_some_and(failure::is_stale) => {
-                // The leaders moved. librdkafka learns it only when it asks anew.
-                self.asking
-                    .fetch_metadata(None, ASK)
-                    .map_err(|error| failure::request("metadata", &error))?;
-                self.asking.offsets_for_times(wanted, ASK)
-            }
-            other => other,
-        }
-        .map_err(|error| failure::request("offsets", &error))
+        ask_offsets(&self.asking, &list)
     }
 
     /// How many partitions a topic has, and how many of them have a leader.
@@ -256,6 +247,34 @@ impl Shared {
             }
         }
     }
+}
+
+/// Asks for offsets, again while the leaders move: librdkafka learns of new ones only when metadata are asked for, and
+/// a broker that just came back learns of its own leadership a moment later than we do.
+fn ask_offsets(client: &BaseConsumer<Plain>, wanted: &TopicPartitionList) -> Result<TopicPartitionList, LogError> {
+    let deadline = Instant::now() + ASK;
+    loop {
+        let answer = client.offsets_for_times(wanted.clone(), ASK);
+        let stale = match &answer {
+            Ok(found) => found
+                .elements()
+                .iter()
+                .filter_map(|element| element.error().err())
+                .any(|error| is_stale(&error)),
+            Err(error) => is_stale(error),
+        };
+        if !stale || Instant::now() >= deadline {
+            return answer.map_err(|error| failure::request("offsets", &error));
+        }
+        client
+            .fetch_metadata(None, ASK)
+            .map_err(|error| failure::request("metadata", &error))?;
+        std::thread::sleep(ASK_AGAIN);
+    }
+}
+
+fn is_stale(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().is_some_and(failure::is_stale)
 }
 
 /// The offset in a broker's answer.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use alert::Timestamp;
 use processor::{Attention, Processor};
 
-use crate::log::{Event, Join, Log, LogError, Member};
+use crate::log::{Event, Join, Log, LogError, Member, NewRecord};
 use phase::{Phase, Task};
 use table_feed::TableFeed;
 
@@ -34,6 +34,10 @@ pub use thread::{LaneThread, spawn_lanes};
 pub trait Effects<E>: Send {
     /// Starts one effect of a partition; must not block.
     fn release(&mut self, partition: u32, effect: E);
+    /// What the next transaction is about to write, for those who count it; it may still be aborted.
+    fn writing(&mut self, _records: &[NewRecord]) {}
+    /// What was last said to be written is committed.
+    fn committed(&mut self) {}
     /// The partitions are given up: start nothing more for them, and wait, this long at most, for what runs. Its
     /// completions are reported before this returns.
     fn revoke(&mut self, partitions: &[u32], budget: Duration);

@@ -40,6 +40,7 @@ struct Truth {
 }
 
 /// What a seed allows.
+#[expect(clippy::struct_excessive_bools, reason = "six things a history has or has not, each on its own")]
 struct Weather {
     faults: bool,
     crashes: bool,
@@ -144,7 +145,10 @@ impl History {
                 Ok(())
             }
             89 if self.weather.crashes => self.second_lane(),
-            90..=91 if self.weather.silences => self.silence(),
+            90..=91 if self.weather.silences => {
+                self.silence();
+                Ok(())
+            }
             92..=93 if self.weather.acknowledgements => {
                 self.command();
                 Ok(())
@@ -307,24 +311,22 @@ impl History {
         Ok(())
     }
 
-    fn silence(&mut self) -> Result<(), String> {
+    fn silence(&mut self) {
         let now = self.world.now();
         let active = self.silences.iter().position(|silence| silence.ends_at > now);
-        let (at, ends_at) = match active {
-            Some(at) => (at, now),
-            None => {
+        let (at, ends_at) = if let Some(at) = active {
+            (at, now)
+        } else {
                 let name = ["Slow", "Down", "Full"][usize::try_from(self.rng.below(3)).unwrap()];
                 let id = format!("silence-{}", self.silences.len());
                 let silence = Silenced { id, name: name.to_owned(), starts_at: now, ends_at: now, surely_read: false };
                 self.silences.push(silence);
                 (self.silences.len() - 1, now + PromDuration::from_millis(20_000 + self.rng.below(200_000)))
-            }
         };
         self.silences[at].ends_at = ends_at;
         self.write_silence(at);
         let told = self.silences[at].clone();
         self.tell(|_| format!("{told:?}"));
-        Ok(())
     }
 
     /// Console writes until it is acknowledged, as its answer waits for that.

@@ -28,10 +28,8 @@ fn alertmanager(version: usize) -> String {
         1 => ("[alertname, instance]", "db"),
         _ => ("[alertname]", "other"),
     };
-    let receivers: String = RECEIVERS
-        .iter()
-        .map(|name| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://{name}.test/'}}]\n"))
-        .collect();
+    let receivers = RECEIVERS.map(|name| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://{name}.test/'}}]\n"));
+    let receivers = receivers.concat();
     format!(
         "route:\n  receiver: chat\n  group_by: [alertname]\n  group_wait: 5s\n  group_interval: 30s\n  repeat_interval: 10m\n  \
          routes:\n    - matchers: ['team=\"db\"']\n      receiver: {receiver}\n      group_by: {group_by}\n      continue: true\n    \

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 /// The release that is started.
 const RELEASE: &str = "4.1.0";
 /// How long a broker may take to answer; a loaded machine with two cores takes some 15 s.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// An address where to find a broker that is already there.
 const ADDRESS: &str = "ALERTSTREAM_KAFKA";
 /// Whether its absence is a failure.

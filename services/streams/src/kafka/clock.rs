@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use alert::Timestamp;
 
 /// The offset is the best of the last one to two of these, so that a clock that is set back is followed.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// More than this between the wall clock and the log's is worth a warning.
 const TOLERATED_SKEW_MS: i64 = 2_000;
 /// At most one warning in this time.
-const WARN_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// A clock shared by all clients of a log.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
 use super::context::{self, Plain};
-use super::{Shared, failure, offset_of, record};
+use super::{Shared, ask_offsets, failure, offset_of, record};
 use crate::log::{From, LogError, Reader};
 
 /// A partition that gave nothing for this long while its end lies ahead is looked at: compaction may have removed all
@@ -20,8 +20,6 @@ use crate::log::{From, LogError, Reader};
 const STALLED: Duration = Duration::from_millis(250);
 /// How long that look may take.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long a question may take.
-const ASK: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Place {
@@ -57,9 +55,7 @@ impl KafkaReader {
                         .iter()
                         .map(|(topic, partition, _)| (topic.as_str(), *partition, offset)),
                 )?;
-                consumer
-                    .offsets_for_times(list, ASK)
-                    .map_err(|error| failure::request("offsets", &error))
+                ask_offsets(&consumer, &list)
             };
             let (lows, ends) = (ask(Offset::Beginning)?, ask(Offset::End)?);
             for (topic, partition, from) in &wanted {
@@ -138,10 +134,7 @@ impl KafkaReader {
             open.iter()
                 .map(|(topic, partition)| (topic.as_str(), *partition, Offset::End)),
         )?;
-        let ends = self
-            .consumer
-            .offsets_for_times(list, ASK)
-            .map_err(|error| failure::request("offsets", &error))?;
+        let ends = ask_offsets(&self.consumer, &list)?;
         for element in ends.elements() {
             let (topic, partition) = (element.topic().to_owned(), record::partition(element.partition()));
             let end = offset_of(&element)?;

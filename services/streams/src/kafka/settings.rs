@@ -35,7 +35,7 @@ impl Default for KafkaOptions {
             topic_prefix: String::new(),
             replication: None,
             session_timeout: Duration::from_secs(10),
-            max_poll_interval: Duration::from_secs(60),
+            max_poll_interval: Duration::from_mins(1),
             delivery_timeout: DELIVERY_TIMEOUT,
         }
     }

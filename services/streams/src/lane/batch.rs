@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use alert::partition_for;
-use processor::{Applied, Context, Meta, Origin, Output, Poison, Processor, Record, StateKey, Timer, apply};
+use processor::{Applied, Context, Meta, Origin, Output, Poison, Processor, Record, Timer, apply};
 use schemas::{DeadLetter, MAX_RECORD_BYTES, topics};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::phase::{AtEnd, Phase};
+use super::phase::{AtEnd, Phase, Sweep};
 use super::settings::Sabotage;
 use super::{Budget, Lane, Progress};
 use crate::log::NewRecord;
@@ -32,7 +32,7 @@ pub(super) struct Undo<C> {
     pub(super) completions: Vec<C>,
     pub(super) next: i64,
     pub(super) greet: bool,
-    pub(super) sweep: Option<Option<StateKey>>,
+    pub(super) sweep: Sweep,
 }
 
 impl<E, C> Batch<E, C> {
@@ -100,7 +100,7 @@ impl<P: Processor> Lane<P> {
                 if let Some(task) = self.tasks.get_mut(&partition) {
                     task.greet = false;
                 }
-                self.input(partition, batch, None, None, |stage, cx| stage.restored(cx)).is_ok()
+                self.input(partition, batch, None, None, P::restored).is_ok()
             }
             Next::Completion(completion) => {
                 self.undo_of(partition, batch).completions.push(completion.clone());
@@ -216,10 +216,12 @@ impl<P: Processor> Lane<P> {
 
     /// One slice of a pass over the state; a poisoned one ends the pass, since a pass repeats from the start.
     fn sweep_slice(&mut self, partition: u32, batch: &mut BatchOf<P>) {
-        let Some(from) = self.tasks.get(&partition).and_then(|task| task.sweep.clone()) else { return };
-        if self.tasks.get(&partition).is_none_or(|task| task.greet || !task.is_active()) {
-            return;
-        }
+        let ready = self.tasks.get(&partition).filter(|task| task.is_active() && !task.greet);
+        let from = match ready.map(|task| &task.sweep) {
+            None | Some(Sweep::Done) => return,
+            Some(Sweep::Start) => None,
+            Some(Sweep::From(key)) => Some(key.clone()),
+        };
         self.undo_of(partition, batch);
         let swept = self.input(partition, batch, None, None, |stage, cx| stage.sweep(from.as_ref(), cx));
         batch.progress.other += 1;
@@ -232,7 +234,7 @@ impl<P: Processor> Lane<P> {
             }
         };
         if let Some(task) = self.tasks.get_mut(&partition) {
-            task.sweep = next.map(Some);
+            task.sweep = next.map_or(Sweep::Done, Sweep::From);
         }
     }
 
@@ -342,7 +344,7 @@ impl<P: Processor> Lane<P> {
             completions: Vec::new(),
             next: task.map_or(0, |task| task.next),
             greet: task.is_some_and(|task| task.greet),
-            sweep: task.and_then(|task| task.sweep.clone()),
+            sweep: task.map_or(Sweep::Done, |task| task.sweep.clone()),
         })
     }
 

@@ -28,6 +28,17 @@ pub(crate) enum Phase {
     },
 }
 
+/// How far a pass over a partition's state is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Nothing is to be passed over.
+    Done,
+    /// It is to begin.
+    Start,
+    /// It goes on from here.
+    From(StateKey),
+}
+
 /// One partition.
 #[derive(Debug)]
 pub(crate) struct Task<C> {
@@ -42,8 +53,8 @@ pub(crate) struct Task<C> {
     pub(crate) committed: Option<i64>,
     /// Whether the stage still has to be told that the partition is its own.
     pub(crate) greet: bool,
-    /// A pass over the state: none, or where it goes on.
-    pub(crate) sweep: Option<Option<StateKey>>,
+    /// The pass over the state.
+    pub(crate) sweep: Sweep,
     /// The end of the inbox, and when it was asked for.
     pub(crate) end_seen: Option<(Timestamp, i64)>,
     /// Since when something unread hides behind an open transaction while a timer is due.
@@ -64,7 +75,7 @@ impl<C> Task<C> {
             next: 0,
             committed: None,
             greet: false,
-            sweep: None,
+            sweep: Sweep::Done,
             end_seen: None,
             hidden_since: None,
         }
@@ -78,13 +89,13 @@ impl<C> Task<C> {
     pub(crate) fn has_work(&self) -> bool {
         match self.phase {
             Phase::Restoring(_) => true,
-            Phase::Active => !self.in_hand.is_empty() || !self.completions.is_empty() || self.greet || self.sweep.is_some(),
+            Phase::Active => !self.in_hand.is_empty() || !self.completions.is_empty() || self.greet || self.sweep != Sweep::Done,
             Phase::Waiting { .. } | Phase::Held { .. } => false,
         }
     }
 
     pub(crate) fn sweep_from_start(&mut self) {
-        self.sweep = Some(None);
+        self.sweep = Sweep::Start;
     }
 
     /// Whether a timer is due that only the inbox's end can let fire, and no answer from after its time is known.

@@ -2,17 +2,68 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use alert::Timestamp;
+use metrics::{Counter, Gauge, Histogram};
 
+use super::Progress;
 use super::phase::{Phase, Task};
 
 /// One lane, as seen from outside.
-#[derive(Debug)]
 pub struct LaneStatus {
     stage: &'static str,
     lane: String,
     inner: Mutex<Inner>,
+    meters: Meters,
+}
+
+/// The lane's metrics. Their handles are made once: a pass is too short to look names up.
+struct Meters {
+    last_pass: Gauge,
+    partitions: Gauge,
+    restoring: Gauge,
+    keys: Gauge,
+    timers: Gauge,
+    records: Counter,
+    fired: Counter,
+    commits: Counter,
+    commit_seconds: Histogram,
+}
+
+impl Meters {
+    fn new(stage: &'static str, lane: &str) -> Self {
+        let gauge = |name: &'static str| metrics::gauge!(name, "stage" => stage, "lane" => lane.to_owned());
+        Self {
+            last_pass: gauge("streams_lane_last_pass_timestamp_seconds"),
+            partitions: gauge("streams_lane_partitions"),
+            restoring: gauge("streams_lane_partitions_restoring"),
+            keys: gauge("streams_lane_state_keys"),
+            timers: gauge("streams_lane_timers_armed"),
+            records: metrics::counter!("streams_records_applied_total", "stage" => stage),
+            fired: metrics::counter!("streams_timers_fired_total", "stage" => stage),
+            commits: metrics::counter!("streams_commits_total", "stage" => stage),
+            commit_seconds: metrics::histogram!("streams_commit_duration_seconds", "stage" => stage),
+        }
+    }
+}
+
+/// A count as a gauge takes it.
+#[expect(clippy::cast_precision_loss, reason = "no count of ours comes near 2^53")]
+fn whole(count: usize) -> f64 {
+    count as f64
+}
+
+/// A time as a gauge takes it: seconds since the epoch.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch stay below 2^53 for ages")]
+fn seconds(at: Timestamp) -> f64 {
+    at.millis() as f64 / 1_000.0
+}
+
+impl std::fmt::Debug for LaneStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LaneStatus").field("lane", &self.lane).field("inner", &*self.lock()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -30,7 +81,7 @@ struct Inner {
 
 impl LaneStatus {
     pub(super) fn new(stage: &'static str, lane: &str) -> Self {
-        Self { stage, lane: lane.to_owned(), inner: Mutex::default() }
+        Self { stage, lane: lane.to_owned(), inner: Mutex::default(), meters: Meters::new(stage, lane) }
     }
 
     /// The stage it runs.
@@ -86,12 +137,23 @@ impl LaneStatus {
         });
         let keys = tasks.values().map(|task| task.store.len()).sum();
         let timers = tasks.values().map(|task| task.store.timers_armed()).sum();
+        self.meters.last_pass.set(seconds(now));
+        self.meters.partitions.set(whole(tasks.len()));
+        self.meters.restoring.set(whole(restoring));
+        self.meters.keys.set(whole(keys));
+        self.meters.timers.set(whole(timers));
         let mut inner = self.lock();
         (inner.partitions, inner.restoring, inner.held) = (tasks.len(), restoring, held);
         (inner.keys, inner.timers, inner.looked_at) = (keys, timers, now.millis());
     }
 
-    pub(super) fn committed(&self, now: Timestamp) {
+    /// A transaction is committed that did this, and `took` from its beginning.
+    pub(super) fn committed(&self, now: Timestamp, did: Progress, took: Duration) {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.meters.records.increment(count(did.records));
+        self.meters.fired.increment(count(did.timers));
+        self.meters.commits.increment(1);
+        self.meters.commit_seconds.record(took.as_secs_f64());
         let mut inner = self.lock();
         inner.last_commit = now.millis();
         inner.refused = None;

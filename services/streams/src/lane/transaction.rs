@@ -1,5 +1,7 @@
 //! From a pass to a committed transaction, or back to where it was.
 
+use std::time::{Duration, Instant};
+
 use alert::{PromDuration, Timestamp};
 use processor::{Meta, Processor};
 
@@ -30,10 +32,13 @@ impl<P: Processor> Lane<P> {
         }
         let offsets = self.offsets(&batch);
         let mut progress = batch.progress;
+        self.effects.writing(&records);
+        let began = Instant::now();
         match self.write(records, &offsets) {
             Ok(()) => {
-                self.settle(&offsets);
+                self.settle(&offsets, progress, began.elapsed());
                 progress.committed = true;
+                self.effects.committed();
                 self.release(batch.effects);
             }
             Err(LogError::Unknown(reason)) => {
@@ -129,9 +134,9 @@ impl<P: Processor> Lane<P> {
         self.member.commit(offsets)
     }
 
-    fn settle(&mut self, offsets: &[(u32, i64)]) {
+    fn settle(&mut self, offsets: &[(u32, i64)], did: Progress, took: Duration) {
         self.idle_since = None;
-        self.status.committed(self.now);
+        self.status.committed(self.now, did, took);
         for (partition, offset) in offsets {
             if let Some(task) = self.tasks.get_mut(partition) {
                 task.committed = Some(*offset);
@@ -175,9 +180,10 @@ impl<P: Processor> Lane<P> {
         }
         let empty = Batch { progress: Progress { records: 1, ..Progress::default() }, ..self.apply(super::Budget::completions_only(&[])) };
         let offsets = self.offsets(&empty);
+        let began = Instant::now();
         match self.write(Vec::new(), &offsets) {
             Ok(()) => {
-                self.settle(&offsets);
+                self.settle(&offsets, Progress::default(), began.elapsed());
                 Ok(())
             }
             Err(LogError::Unknown(_)) => self.start_anew(),

@@ -171,14 +171,11 @@ impl Member for SimMember {
             }
             broker.send_offsets(id, &self.join.group, self.member, offsets)?;
             if broker.rng.chance(unknown) {
-                match broker.rng.below(3) {
-                    // It took place, the answer is lost.
-                    0 => {
-                        broker.end(id, true);
-                        broker.close_transaction(lane);
-                    }
-                    // It never arrived, or is still on its way: decided when the producer is replaced.
-                    _ => {}
+                // It took place and the answer is lost; or it is still on its way, and is decided when the producer is
+                // replaced.
+                if broker.rng.below(3) == 0 {
+                    broker.end(id, true);
+                    broker.close_transaction(lane);
                 }
                 self.transaction = None;
                 return Err(LogError::Unknown("simulated".to_owned()));

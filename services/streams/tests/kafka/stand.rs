@@ -12,7 +12,7 @@ use streams::kafka::{KafkaLog, KafkaOptions};
 use streams::{Event, From, Join, Log, LogError, Member, NewRecord, NewTopic};
 
 /// Everything a broker does in these tests it does within this, on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 pub const TICK: Duration = Duration::from_millis(20);
 
 /// One test at a time: latencies are measured here.
@@ -76,7 +76,7 @@ pub fn topic(name: &str, partitions: u32) -> NewTopic {
         name: name.to_owned(),
         partitions,
         compacted: false,
-        retention: Duration::from_secs(3_600),
+        retention: Duration::from_hours(1),
     }
 }
 

@@ -52,8 +52,7 @@ impl Processor for Counter {
         let text = String::from_utf8_lossy(record.bytes()).into_owned();
         if text == "panic" {
             cx.put(key(record, SUM, &[]), &Timers::none(), b"half done");
-            let nothing: Option<u8> = None;
-            nothing.expect("told to");
+            panic!("told to");
         }
         let number: i64 = text.parse().map_err(|_| Poison::Malformed(format!("not a number: {text:?}")))?;
         let sum_key = key(record, SUM, &[]);
@@ -91,7 +90,9 @@ impl Processor for Counter {
             .filter(|(key, _)| key.kind() == Some(SENDING))
             .map(|(key, stored)| Send { key: key.clone(), text: String::from_utf8_lossy(stored.bytes).into_owned() })
             .collect();
-        left.into_iter().for_each(|send| cx.effect(send));
+        for send in left {
+            cx.effect(send);
+        }
         Ok(())
     }
 }
