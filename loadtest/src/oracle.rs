@@ -141,8 +141,8 @@ pub struct Verdict {
     pub notified: usize,
     /// Repeats that the journal explains.
     pub repeats_explained: usize,
-    /// From when a word was due to be posted to when it was first heard, in milliseconds.
-    pub latencies: Vec<u64>,
+    /// From when a word was due to be posted to when it was first heard, in milliseconds, by its status.
+    pub latencies: BTreeMap<Status, Vec<u64>>,
     /// None, or it failed.
     pub violations: Vec<Violation>,
 }
@@ -196,7 +196,11 @@ pub fn judge(evidence: &Evidence) -> Verdict {
 }
 
 fn arrival(evidence: &Evidence, word: Word, posted: Posted, first: Option<u64>, verdict: &mut Verdict) {
-    verdict.latencies.extend(first.map(|at| at.saturating_sub(posted.at)));
+    verdict
+        .latencies
+        .entry(word.1)
+        .or_default()
+        .extend(first.map(|at| at.saturating_sub(posted.at)));
     let Some(acknowledged) = posted.acknowledged else {
         return;
     };

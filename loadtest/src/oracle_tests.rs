@@ -123,7 +123,7 @@ fn counts() {
     ));
     assert_eq!((verdict.posted, verdict.acknowledged, verdict.notified), (4, 3, 2));
     assert_eq!(verdict.repeats_explained, 1);
-    assert_eq!(verdict.latencies, [7, 20]);
+    assert_eq!(verdict.latencies, BTreeMap::from([(Status::Firing, vec![7, 20])]));
     assert_eq!(
         verdict.violations,
         [Violation::Lost {

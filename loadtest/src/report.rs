@@ -54,9 +54,10 @@ pub(crate) fn report(observed: &Observed) -> Result<String, fmt::Error> {
         text,
         "  their records         {records} (possible_duplicate, in the journal)"
     )?;
-    match Summary::of(&verdict.latencies) {
-        Some(summary) => writeln!(text, "  posted to received    {summary}")?,
-        None => writeln!(text, "  posted to received    nothing was received")?,
+    for (status, latencies) in &verdict.latencies {
+        if let Some(summary) = Summary::of(latencies) {
+            writeln!(text, "  {:<22}{summary}", format!("{status}, to received"))?;
+        }
     }
     let mut wrong: Vec<String> = faults.failures.clone();
     wrong.extend(refused.iter().map(|refused| format!("REFUSED: {refused}")));

@@ -1,7 +1,8 @@
 //! What is done to whom, and when, by seed.
 //!
-//! A deck of every (service, action) pair is shuffled and dealt; when it is empty, it is shuffled again. So a run that is
-//! long enough does each of them once before any of them twice, and a failing one is replayed by its seed.
+//! A deck of every (service, action) pair (for a service that does not scale: one freeze, five kills) is shuffled and dealt;
+//! when it is empty, it is shuffled again. So a run that is long enough does each before any comes back, and a failing one
+//! is replayed by its seed.
 
 use std::fmt;
 use std::time::Duration;
@@ -63,6 +64,8 @@ const PAUSE_MS: (u64, u64) = (500, 6_000);
 const AWAY_MS: (u64, u64) = (0, 3_000);
 /// How much longer than the session timeout a process is frozen.
 const BEYOND_SESSION_MS: (u64, u64) = (1_000, 4_000);
+/// How many more times than frozen a process is killed that does not scale.
+const MORE_KILLS: usize = 4;
 /// How long there are three: from less than a rebalance takes to well after it.
 const THREE_MS: (u64, u64) = (1_000, 8_000);
 
@@ -96,7 +99,12 @@ impl Schedule {
         if self.deck.is_empty() {
             for service in 0..self.possible.services {
                 self.deck.extend([Card::Kill(service), Card::Freeze(service)]);
-                self.deck.extend(self.possible.scales.then_some(Card::Scale(service)));
+                if self.possible.scales {
+                    self.deck.push(Card::Scale(service));
+                } else {
+                    // A lone process: kills at any moment are what its log has to survive, so most cards are that.
+                    self.deck.extend([Card::Kill(service); MORE_KILLS]);
+                }
             }
             self.deck.extend(self.possible.broker.then_some(Card::Broker));
             self.rng.shuffle(&mut self.deck);
@@ -184,9 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn a_deck_holds_each_pair_once() {
+    fn a_deck_holds_each_pair() {
         for (services, scales, broker, expected) in [
-            (1, false, false, "freeze 0, kill 0"),
+            (1, false, false, "freeze 0, kill 0, kill 0, kill 0, kill 0, kill 0"),
             (
                 2,
                 true,
