@@ -20,7 +20,7 @@ use crate::view::{Cx, View};
 use crate::{ladder, mutes, slot};
 
 /// How long an incident that is over or was moved is remembered: the time in which one that returns is the same one
-/// (design 5.2), and in which a late outcome still finds it.
+///, and in which a late outcome still finds it.
 pub(crate) const REMEMBERED: alert::PromDuration = alert::PromDuration::from_mins(15);
 
 /// A group's records in hand. Every handler changes them and ends with [`Group::finish`].

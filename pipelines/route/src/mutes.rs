@@ -11,7 +11,7 @@ use crate::slot::INSTANT;
 use crate::state::{earliest, encoded, incident_timers, load, mute_key, save};
 use crate::view::{Cx, View};
 
-/// Rows looked at in one slice of a sweep: a slice must not hold up the lane's records (streams.md: 10 ms a pass).
+/// Rows looked at in one slice of a sweep: a slice must not hold up the lane's records.
 const SWEEP_SLICE: usize = 500;
 
 /// Takes down what mutes the group's newest flush.

@@ -92,7 +92,7 @@ fn note(group: &mut Group<'_, '_>, ask: &Ask, sequence: i64) -> Result<(), Poiso
 
 fn send(group: &mut Group<'_, '_>, ask: Ask, sequence: i64) -> Result<(), Poison> {
     let incident = &group.incident;
-    // Only these are void once the generation is raised (design 5.5).
+    // Only these are void once the generation is raised.
     let bound = matches!(
         ask.kind,
         RequestKind::Repeat | RequestKind::Reminder | RequestKind::Step | RequestKind::LastResort

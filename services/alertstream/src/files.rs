@@ -1,6 +1,5 @@
 //! The config files: which ones are in use, what they say, and the built-in ones where there are none.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigErrors, Source};
@@ -16,8 +15,8 @@ const ESCALATION_FILE: &str = "escalation.yml";
 pub struct Files {
     alertmanager: Option<PathBuf>,
     escalation: Option<PathBuf>,
-    /// Where the built-in inbox listens.
-    inbox: SocketAddr,
+    /// The URL of the built-in inbox.
+    inbox: String,
 }
 
 /// Both files' texts and what they mean.
@@ -50,8 +49,8 @@ pub enum FilesError {
 }
 
 impl Files {
-    /// The named files, or those that are in `folder`, or none.
-    pub fn choose(cli: &Cli, folder: &Path, inbox: SocketAddr) -> Self {
+    /// The named files, or those that are in `folder`, or the built-in ones, which send to `inbox`.
+    pub fn choose(cli: &Cli, folder: &Path, inbox: String) -> Self {
         let here = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         let alertmanager = cli.config_file.clone().or_else(|| here(CONFIG_FILE));
         // A policy names receivers of its own alertmanager.yml, so the built-in one comes with its own.
@@ -90,7 +89,7 @@ impl Files {
     }
 
     fn load_built_in(&self) -> Result<Loaded, FilesError> {
-        let alertmanager = ("built-in alertmanager.yml".to_owned(), built_in(self.inbox));
+        let alertmanager = ("built-in alertmanager.yml".to_owned(), built_in(&self.inbox));
         let escalation = ("built-in escalation.yml".to_owned(), BUILT_IN_ESCALATION.to_owned());
         loaded(&alertmanager, Some(&escalation))
     }
@@ -122,9 +121,7 @@ fn read(path: &Path, flag: &'static str) -> Result<String, FilesError> {
     })
 }
 
-fn built_in(inbox: SocketAddr) -> String {
-    let host = if inbox.ip().is_unspecified() { "127.0.0.1".to_owned() } else { inbox.ip().to_string() };
-    let url = format!("http://{host}:{}/inbox", inbox.port());
+fn built_in(url: &str) -> String {
     format!(
         "route:\n  receiver: inbox\n  group_by: [alertname]\n  group_wait: 5s\n  group_interval: 1m\n  repeat_interval: 4h\n\
          receivers:\n  - name: inbox\n    webhook_configs: [{{url: '{url}'}}]\n  - name: first-responder\n    \
@@ -153,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_built_in_files_are_valid() {
-        let files = Files { alertmanager: None, escalation: None, inbox: SocketAddr::from(([0, 0, 0, 0], 9093)) };
+        let files = Files { alertmanager: None, escalation: None, inbox: "http://[::1]:9093/am/inbox".to_owned() };
         let loaded = files.load().unwrap();
         assert_eq!(loaded.config.route.timing.group_wait.to_string(), "5s");
         assert!(loaded.config.escalation.is_some());
@@ -163,7 +160,7 @@ mod tests {
     #[test]
     fn a_named_file_that_is_missing_is_refused_with_the_way_out() {
         let path = Some(PathBuf::from("/no/such/file.yml"));
-        let files = Files { alertmanager: path, escalation: None, inbox: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let files = Files { alertmanager: path, escalation: None, inbox: String::new() };
         let error = files.load().unwrap_err().to_string();
         assert!(error.starts_with("/no/such/file.yml: ") && error.contains("--config.file"), "{error}");
     }

@@ -53,7 +53,7 @@ fn run(cli: Cli) -> Result<(), Refusal> {
 }
 
 fn check_config(cli: &Cli) -> Result<(), Refusal> {
-    let files = files::Files::choose(cli, &std::env::current_dir()?, cli.web_listen_address);
+    let files = files::Files::choose(cli, &std::env::current_dir()?, format!("http://{}/inbox", cli.web_listen_address));
     let loaded = files.load()?;
     for warning in &loaded.config.warnings {
         println!("warning: {warning}");

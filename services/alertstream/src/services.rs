@@ -14,7 +14,7 @@ use streams::{LaneThread, Log};
 use tokio::task::spawn_blocking;
 
 use crate::Refusal;
-use crate::banner::banner;
+use crate::banner::{banner, reach};
 use crate::cli::{Cli, ServiceName};
 use crate::files::Files;
 use crate::inbox::Inbox;
@@ -46,7 +46,10 @@ pub(crate) async fn run(cli: Arc<Cli>, list: Vec<ServiceName>) -> Result<(), Ref
     // First of all the port: a second process on the same machine ends before it touches anything.
     let listener = runtime::bind(&cli.web_listen_address.to_string()).await?;
     let address = listener.local_addr()?;
-    let files = Arc::new(Files::choose(&cli, &std::env::current_dir()?, address));
+    let external = external_url(&cli, address);
+    let prefix = Prefix::of_url(&external);
+    let inbox = format!("http://{}{}/inbox", reach(address), prefix.as_str());
+    let files = Arc::new(Files::choose(&cli, &std::env::current_dir()?, inbox));
     let needs_files = list.contains(&ServiceName::Notify) || list.contains(&ServiceName::Console);
     let loaded = if needs_files { Some(files.load()?) } else { None };
     for warning in loaded.iter().flat_map(|loaded| &loaded.config.warnings) {
@@ -59,23 +62,21 @@ pub(crate) async fn run(cli: Arc<Cli>, list: Vec<ServiceName>) -> Result<(), Ref
     }
     let (health, start) = (Health::default(), Start { cli: Arc::clone(&cli), log, files: Arc::clone(&files), addresses });
     let mut running = start.services(&list, loaded.as_ref(), address, &health).await?;
-    let external = external_url(&cli, address);
     let web = Web {
         health,
         metrics: Some(metrics.clone()),
-        prefix: Prefix::of_url(&external),
+        prefix: prefix.clone(),
         get_concurrency: std::thread::available_parallelism().map_or(GETS_AT_ONCE, usize::from).max(GETS_AT_ONCE),
     };
     let app = web.app(std::mem::take(&mut running.routes));
     if list.len() == ServiceName::ALL.len() {
-        print!("{}", banner(&files, address, &log::describe(&cli)));
+        print!("{}", banner(&files, address, prefix.as_str(), &log::describe(&cli)));
     }
     tracing::info!(address = %address, services = ?list, "listening");
     let reloads = tokio::spawn(reload_on_hangup(hangups, start.clone(), running.console.take()));
-    let upkeep = tokio::spawn(upkeep(metrics));
+    metrics.keep_up();
     let served = runtime::serve(listener, app, &shutdown).await;
     reloads.abort();
-    upkeep.abort();
     stop(running).await;
     Ok(served?)
 }
@@ -85,7 +86,9 @@ async fn open(cli: &Arc<Cli>, list: &[ServiceName]) -> Result<Arc<dyn Log>, Refu
     spawn_blocking(move || {
         let log = log::open(&cli)?;
         // `up` brings its own topics; a single service joins a system that somebody laid out.
-        if everything { layout::create(&log, cli.partitions) } else { layout::check(&log) }?;
+        // Where somebody laid it out before, that layout stands.
+        let there = log.partitions(schemas::topics::ALERTS)?;
+        if everything { layout::create(&log, there.unwrap_or(cli.partitions)) } else { layout::check(&log) }?;
         Ok(log)
     })
     .await?
@@ -245,15 +248,6 @@ async fn reload_on_hangup(mut hangups: Hangups, start: Start, console: Option<co
     }
 }
 
-/// What metrics need from time to time, so that they do not grow.
-async fn upkeep(metrics: Metrics) {
-    let mut every = tokio::time::interval(std::time::Duration::from_secs(5));
-    loop {
-        every.tick().await;
-        metrics.keep_up();
-    }
-}
-
 /// Nothing new comes in, what runs ends within its budget, the partitions are given up.
 async fn stop(running: Running) {
     let stopped = spawn_blocking(move || {
@@ -274,8 +268,7 @@ async fn stop(running: Running) {
 }
 
 fn external_url(cli: &Cli, address: std::net::SocketAddr) -> String {
-    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
-    let own = format!("http://{host}:{}", address.port());
+    let own = format!("http://{}", reach(address));
     cli.web_external_url.as_deref().map_or(own, |url| url.trim_end_matches('/').to_owned())
 }
 

@@ -16,6 +16,8 @@
 mod checks;
 #[path = "simulation/history.rs"]
 mod history;
+#[path = "simulation/large.rs"]
+mod large;
 #[path = "simulation/outage.rs"]
 mod outage;
 #[path = "simulation/receivers.rs"]

@@ -1,4 +1,4 @@
-//! Reads that show all that was acknowledged before them (design 5.6).
+//! Reads that show all that was acknowledged before them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -86,7 +86,7 @@ impl History {
             rng,
             weather,
             world,
-            checks: Checks::default(),
+            checks: Checks::new(plan.told),
             truth,
             silences: Vec::new(),
             expired: BTreeMap::new(),

@@ -248,6 +248,7 @@ impl<P: Processor> Lane<P> {
         input: impl FnOnce(&mut P, &mut Context<'_, P::Effect>) -> Result<T, Poison>,
     ) -> Result<T, Poison> {
         self.inputs += 1;
+        let inbox = self.config.inbox.as_deref().unwrap_or(P::INBOX);
         let Some(task) = self.tasks.get_mut(&partition) else {
             return Err(Poison::Malformed("partition is gone".to_owned()));
         };
@@ -260,7 +261,10 @@ impl<P: Processor> Lane<P> {
             offset: record.map_or(task.next, |record| record.offset),
             due: timer.map(|timer| timer.due),
             discriminator: match (record, timer) {
-                (Some(_), _) => 0,
+                // Two systems, and two inboxes of one stage, have the same offsets; the time of an append tells them apart.
+                (Some(record), _) => {
+                    xxh3_64_with_seed(inbox.as_bytes(), record.appended.millis().cast_unsigned())
+                }
                 (None, Some(timer)) => xxh3_64_with_seed(timer.key.as_bytes(), u64::from(timer.kind)),
                 (None, None) => xxh3_64_with_seed(self.config.lane.as_bytes(), self.inputs),
             },
