@@ -99,7 +99,10 @@ pub struct LadderPosition {
 }
 
 /// A group's incident.
-#[allow(clippy::struct_excessive_bools, reason = "independent facts, each of which a reader shows by itself")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each of which a reader shows by itself"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteIncident {
     /// The group's id, in full.

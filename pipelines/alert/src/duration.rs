@@ -29,9 +29,7 @@ const MAX_PARSED_MS: u64 = 9_223_372_036_854;
 /// A length of time in whole milliseconds, never negative.
 ///
 /// Parses and prints as Prometheus' `model.Duration`: `(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?` or `0`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PromDuration(u64);
 
@@ -135,18 +133,13 @@ impl FromStr for PromDuration {
             let after_unit = after_digits.trim_start_matches(|c: char| c.is_ascii_alphabetic());
             let unit = after_digits.strip_suffix(after_unit).unwrap_or_default();
             // The iterator only moves forward: a unit out of order or twice is not found any more.
-            let (_, length, _) = units
-                .find(|(name, _, _)| *name == unit)
-                .ok_or_else(invalid)?;
+            let (_, length, _) = units.find(|(name, _, _)| *name == unit).ok_or_else(invalid)?;
             if digits.is_empty() {
                 return Err(invalid());
             }
             // Digits only, so the one error left is a number too large: the whole text must still be read to know whether
             // it is valid at all.
-            let ms = digits
-                .parse::<u64>()
-                .unwrap_or(u64::MAX)
-                .saturating_mul(*length);
+            let ms = digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*length);
             total = total.saturating_add(ms);
             rest = after_unit;
         }

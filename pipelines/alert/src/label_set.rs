@@ -65,9 +65,7 @@ impl LabelSet {
 
     /// Names and values, ordered by name.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// How many labels there are.
@@ -203,15 +201,13 @@ const FNV_PRIME: u64 = 1_099_511_628_211;
 const SEPARATOR: u8 = 0xFF;
 
 fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)
-    })
+    bytes
+        .iter()
+        .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
 }
 
 /// The hash that identifies an alert by its labels; 16 hex digits in the API and in URLs.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub u64);
 
@@ -247,9 +243,7 @@ impl FromStr for Fingerprint {
         if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(refused());
         }
-        u64::from_str_radix(text, 16)
-            .map(Self)
-            .map_err(|_| refused())
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| refused())
     }
 }
 

@@ -21,15 +21,13 @@ mod timestamp;
 pub use crate::alert::{Alert, AlertError};
 pub use crate::duration::{DurationError, PromDuration};
 pub use crate::group::{
-    GroupHash, GroupHashError, GroupId, GroupKey, NotifySortKey, compare_for_notification,
-    group_key, partition_for, route_key, sort_key,
+    GroupHash, GroupHashError, GroupId, GroupKey, NotifySortKey, compare_for_notification, group_key, partition_for,
+    route_key, sort_key,
 };
-pub use crate::label_set::{
-    Fingerprint, FingerprintError, LabelError, LabelSet, validate_classic_name, validate_name,
-};
+pub use crate::label_set::{Fingerprint, FingerprintError, LabelError, LabelSet, validate_classic_name, validate_name};
 pub use crate::matcher::{
-    MatchOp, Matcher, MatcherError, MatcherMode, Matchers, ParsedMatcher, ParsedMatchers,
-    parse_matcher, parse_matcher_in, parse_matchers, parse_matchers_in,
+    MatchOp, Matcher, MatcherError, MatcherMode, Matchers, ParsedMatcher, ParsedMatchers, parse_matcher,
+    parse_matcher_in, parse_matchers, parse_matchers_in,
 };
 pub use crate::merge::{Merged, Side, Times, merge, merge_overlapping, merge_times, overlaps};
 pub use crate::quote::{go_quote, go_unquote};

@@ -17,8 +17,7 @@ use crate::quote::go_quote;
 use crate::silence::SilenceMatcher;
 
 pub use fallback::{
-    MatcherMode, ParsedMatcher, ParsedMatchers, parse_matcher, parse_matcher_in, parse_matchers,
-    parse_matchers_in,
+    MatcherMode, ParsedMatcher, ParsedMatchers, parse_matcher, parse_matcher_in, parse_matchers, parse_matchers_in,
 };
 
 /// The longest regular expression taken, in bytes: longer ones are machine-made, and belong into labels.
@@ -82,22 +81,13 @@ impl Matcher {
     /// A matcher; compiles the expression of a regular one, with Go's meaning and anchored at both ends.
     ///
     /// Fails if Go would refuse the expression, or if it is too large.
-    pub fn new(
-        op: MatchOp,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Result<Self, MatcherError> {
+    pub fn new(op: MatchOp, name: impl Into<String>, value: impl Into<String>) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => Some(compile(&value)?),
         };
-        Ok(Self {
-            name,
-            op,
-            value,
-            regex,
-        })
+        Ok(Self { name, op, value, regex })
     }
 
     /// The label's name.
@@ -122,11 +112,7 @@ impl Matcher {
 
     /// Whether a value meets the condition.
     pub fn matches_value(&self, value: &str) -> bool {
-        let regex_matches = || {
-            self.regex
-                .as_ref()
-                .is_some_and(|regex| regex.is_match(value))
-        };
+        let regex_matches = || self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
         match self.op {
             MatchOp::Equal => value == self.value,
             MatchOp::NotEqual => value != self.value,
@@ -155,9 +141,7 @@ fn compile(pattern: &str) -> Result<Regex, MatcherError> {
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => refused("expression too large".to_owned()),
-            regex::Error::Syntax(_) | _ => {
-                refused(format!("{}: `{anchored}`", last_line(&error.to_string())))
-            }
+            regex::Error::Syntax(_) | _ => refused(format!("{}: `{anchored}`", last_line(&error.to_string()))),
         })
 }
 
@@ -166,9 +150,7 @@ fn last_line(message: &str) -> &str {
     message
         .lines()
         .next_back()
-        .map_or("invalid expression", |line| {
-            line.trim_start_matches("error: ")
-        })
+        .map_or("invalid expression", |line| line.trim_start_matches("error: "))
 }
 
 /// Whether a character ends an unquoted name or value, and makes a printed name need quotes.

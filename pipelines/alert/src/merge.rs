@@ -70,11 +70,7 @@ pub fn merge_overlapping(old: Times, new: Times) -> Merged {
     } else {
         (old, new, Side::New)
     };
-    let keeps_older_end = if newer.resolved {
-        older.resolved
-    } else {
-        !older.timeout
-    };
+    let keeps_older_end = if newer.resolved { older.resolved } else { !older.timeout };
     let ends_at = if keeps_older_end {
         newer.ends_at.max(older.ends_at)
     } else {

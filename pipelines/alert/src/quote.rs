@@ -9,8 +9,7 @@ use regex::Regex;
 /// What Go's `strconv.IsPrint` lets through beyond ASCII: letters, marks, numbers, punctuation and symbols, as of the Unicode
 /// version of Go 1.21 to 1.26, so that a character assigned since prints as Alertmanager prints it. A static pattern; were it
 /// ever wrong, everything beyond ASCII would be escaped.
-static PRINTABLE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^[[\pL\pM\pN\pP\pS]&&\p{Age=15.0}]$").ok());
+static PRINTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[[\pL\pM\pN\pP\pS]&&\p{Age=15.0}]$").ok());
 
 /// `text` in double quotes, with Go's escapes (`%q`).
 pub fn go_quote(text: &str) -> String {
@@ -98,9 +97,7 @@ fn unescape(chars: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Option<()> 
 fn digits(chars: &mut std::str::Chars<'_>, start: u32, count: usize, radix: u32) -> Option<u32> {
     let mut value = start;
     for _ in 0..count {
-        value = value
-            .checked_mul(radix)?
-            .checked_add(chars.next()?.to_digit(radix)?)?;
+        value = value.checked_mul(radix)?.checked_add(chars.next()?.to_digit(radix)?)?;
     }
     Some(value)
 }

@@ -9,9 +9,7 @@ use crate::label_set::Fingerprint;
 use crate::quote::go_quote;
 
 /// Why a notification is sent. Serialised as its text.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum NotifyReason {
     /// Nothing is to be said.

@@ -124,12 +124,8 @@ impl SilenceMatcher {
         if validate_name(&self.name).is_err() {
             return Err(format!("invalid label name {}", go_quote(&self.name)));
         }
-        Matcher::new(self.op(), &*self.name, &*self.value).map_err(|error| {
-            format!(
-                "invalid regular expression {}: {error}",
-                go_quote(&self.value)
-            )
-        })
+        Matcher::new(self.op(), &*self.name, &*self.value)
+            .map_err(|error| format!("invalid regular expression {}: {error}", go_quote(&self.value)))
     }
 }
 
@@ -150,8 +146,7 @@ impl Silence {
     pub fn validate(&self) -> Result<(), SilenceError> {
         let matchers = self.compile()?;
         // `!=` and `!~` never count as matching the empty text, whatever they exclude.
-        let matches_empty =
-            |m: &Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex) && m.matches_value("");
+        let matches_empty = |m: &Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex) && m.matches_value("");
         if matchers.iter().all(matches_empty) {
             return Err(SilenceError::MatchesEverything);
         }
@@ -204,8 +199,7 @@ impl Silence {
         old.matchers == new.matchers
             && match old.state(now) {
                 SilenceState::Active => {
-                    new.starts_at.unix_seconds() == old.starts_at.unix_seconds()
-                        && new.ends_at >= now
+                    new.starts_at.unix_seconds() == old.starts_at.unix_seconds() && new.ends_at >= now
                 }
                 SilenceState::Pending => new.starts_at >= now,
                 SilenceState::Expired => false,

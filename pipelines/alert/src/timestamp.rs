@@ -22,9 +22,7 @@ const LAST_WRITABLE: i64 = 253_402_300_799_999;
 ///
 /// Serialised as a plain integer; `Display` writes RFC 3339 with exactly three digits of milliseconds and `Z`. What lies
 /// outside of the years 1 to 9999 is a legal instant, but prints as the nearest instant inside.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -146,13 +144,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Takes exactly `count` digits whose number lies within `low..=high`.
-    fn number(
-        &mut self,
-        count: usize,
-        low: i64,
-        high: i64,
-        reason: &'static str,
-    ) -> Result<i64, &'static str> {
+    fn number(&mut self, count: usize, low: i64, high: i64, reason: &'static str) -> Result<i64, &'static str> {
         let (digits, rest) = self.rest.split_at_checked(count).ok_or(reason)?;
         if !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(reason);
@@ -199,19 +191,12 @@ fn parse_instant(text: &str) -> Result<Timestamp, &'static str> {
     reader.expect('-', "no '-' after the year")?;
     let month = reader.number(2, 1, 12, "the month must be 01 to 12")?;
     reader.expect('-', "no '-' after the month")?;
-    let day = reader.number(
-        2,
-        1,
-        days_in_month(year, month),
-        "the month has no such day",
-    )?;
+    let day = reader.number(2, 1, days_in_month(year, month), "the month has no such day")?;
     let midnight = days_from_civil(year, month, day) * DAY_MS;
     if reader.rest.is_empty() {
         return Ok(Timestamp(midnight));
     }
-    reader
-        .take(&['T', 't', ' '])
-        .ok_or("no 'T' after the date")?;
+    reader.take(&['T', 't', ' ']).ok_or("no 'T' after the date")?;
     let hour = reader.number(2, 0, 23, "the hour must be 00 to 23")?;
     reader.expect(':', "no ':' after the hour")?;
     let minute = reader.number(2, 0, 59, "the minute must be 00 to 59")?;
@@ -246,11 +231,7 @@ fn parse_offset(reader: &mut Reader<'_>) -> Result<i64, &'static str> {
             };
         }
         None => {
-            return if reader.rest.is_empty() {
-                Ok(0)
-            } else {
-                Err(NO_OFFSET)
-            };
+            return if reader.rest.is_empty() { Ok(0) } else { Err(NO_OFFSET) };
         }
     };
     let hours = reader.number(2, 0, 23, NO_OFFSET)?;
@@ -278,8 +259,7 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let era = march_year.div_euclid(400);
     let year_of_era = march_year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
-        - EPOCH_DAYS
+    era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - EPOCH_DAYS
 }
 
 /// The date (year, month, day) that many days from the epoch; the inverse of [`days_from_civil`].
@@ -287,8 +267,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let from_march = days + EPOCH_DAYS;
     let era = from_march.div_euclid(ERA_DAYS);
     let day_of_era = from_march.rem_euclid(ERA_DAYS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

@@ -61,10 +61,7 @@ pub struct SecretKey {
 impl Config {
     /// Reads both files. Errors are collected as far as that makes sense, and come in file order,
     /// `alertmanager.yml` first.
-    pub fn load(
-        alertmanager: Source<'_>,
-        escalation: Option<Source<'_>>,
-    ) -> Result<Self, ConfigErrors> {
+    pub fn load(alertmanager: Source<'_>, escalation: Option<Source<'_>>) -> Result<Self, ConfigErrors> {
         read::load(alertmanager, escalation)
     }
 

@@ -106,11 +106,7 @@ mod tests {
         ];
         for (text, expected) in rows {
             let got = parse_go(text).map(go_text);
-            assert_eq!(
-                got,
-                expected.map(str::to_owned).map_err(str::to_owned),
-                "{text}"
-            );
+            assert_eq!(got, expected.map(str::to_owned).map_err(str::to_owned), "{text}");
         }
     }
 }

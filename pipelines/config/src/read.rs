@@ -39,8 +39,7 @@ impl<'n> Fields<'n> {
 
     /// The value under `key`, unless it is null.
     fn some(&self, key: &str) -> Option<&'n Node> {
-        self.get(key)
-            .filter(|node| !matches!(node.value, Value::Null))
+        self.get(key).filter(|node| !matches!(node.value, Value::Null))
     }
 
     /// Where the value under `key` stands, or else the block.
@@ -97,17 +96,11 @@ fn fields<'n>(report: &mut Report, node: &'n Node, block: &Block) -> Option<Fiel
         }
         entries.push((key, value));
     }
-    Some(Fields {
-        at: node.at,
-        entries,
-    })
+    Some(Fields { at: node.at, entries })
 }
 
 /// Both files into one config.
-pub(crate) fn load(
-    alertmanager: Source<'_>,
-    escalation: Option<Source<'_>>,
-) -> Result<Config, ConfigErrors> {
+pub(crate) fn load(alertmanager: Source<'_>, escalation: Option<Source<'_>>) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(alertmanager.name, alertmanager.text);
     let main = read_alertmanager(&mut report, alertmanager.text);
     let (mut errors, mut warnings) = report.finish();
@@ -147,9 +140,7 @@ fn file_error(file: &str, message: &str) -> Diagnostic {
         line: 0,
         column: 0,
         message: message.to_owned(),
-        hint: Some(
-            "a config needs at least `route: {receiver: NAME}` and that receiver".to_owned(),
-        ),
+        hint: Some("a config needs at least `route: {receiver: NAME}` and that receiver".to_owned()),
         excerpt: None,
     }
 }
@@ -194,11 +185,7 @@ fn read_alertmanager(report: &mut Report, text: &str) -> Main {
     }
     match top.some("route") {
         Some(node) => {
-            let names: Vec<&str> = main
-                .receivers
-                .iter()
-                .map(|receiver| receiver.name.as_str())
-                .collect();
+            let names: Vec<&str> = main.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
             main.route = routes::read(report, node, &names);
         }
         None => report.error(

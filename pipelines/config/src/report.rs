@@ -44,9 +44,7 @@ impl Report {
         match &node.value {
             Value::Scalar(_) if secret => self.secrets.push(node.at),
             Value::Null | Value::Scalar(_) => {}
-            Value::Seq(items) => items
-                .iter()
-                .for_each(|item| self.hide_secrets(item, secret)),
+            Value::Seq(items) => items.iter().for_each(|item| self.hide_secrets(item, secret)),
             Value::Map(entries) => {
                 for (key, value) in entries {
                     self.hide_secrets(value, secret || is_secret_name(&key.text));
@@ -114,8 +112,7 @@ impl Report {
             return Some(format!("{shown}<secret>"));
         }
         // A text that is no tree was never searched for secrets, and a comment may hold an old one.
-        let suspicious =
-            text.contains("://") || text.split([':', ' ', '{', ',', '#']).any(is_secret_name);
+        let suspicious = text.contains("://") || text.split([':', ' ', '{', ',', '#']).any(is_secret_name);
         let bare = text.trim_end().ends_with(':');
         (bare || !suspicious).then(|| text.to_owned())
     }

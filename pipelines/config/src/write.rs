@@ -139,11 +139,7 @@ fn route(out: &mut Lines, route: &Route) {
 
 fn receiver(out: &mut Lines, receiver: &Receiver) {
     out.text("name", &receiver.name);
-    let own: Vec<_> = receiver
-        .labels
-        .iter()
-        .filter(|(name, _)| *name != "name")
-        .collect();
+    let own: Vec<_> = receiver.labels.iter().filter(|(name, _)| *name != "name").collect();
     if !own.is_empty() {
         out.block("labels", |out| {
             for (name, value) in &own {
@@ -198,10 +194,7 @@ pub(crate) fn escalation(file: &Escalation) -> String {
             for (name, policy) in &file.policies {
                 out.block(name, |out| {
                     out.line("steps:");
-                    policy
-                        .steps
-                        .iter()
-                        .for_each(|one| out.item(|out| step(out, one)));
+                    policy.steps.iter().for_each(|one| out.item(|out| step(out, one)));
                     out.pair("repeat", format!("{{times: {}}}", policy.repeat_times));
                     targets(out, "last_resort", &policy.last_resort);
                 });
@@ -255,15 +248,10 @@ fn quoted(text: &str) -> String {
     {
         return double_quoted(text);
     }
-    if scalar::is_null(text)
-        || scalar::tag(text, true) != "!!str"
-        || text.starts_with(|c: char| c.is_ascii_digit())
-    {
+    if scalar::is_null(text) || scalar::tag(text, true) != "!!str" || text.starts_with(|c: char| c.is_ascii_digit()) {
         return double_quoted(text);
     }
-    let opens = text.starts_with(|c: char| {
-        c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '<' | '^' | '(')
-    });
+    let opens = text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '<' | '^' | '('));
     let breaks = text.contains(": ") || text.contains(" #") || text.ends_with([' ', ':']);
     // Inside `[…]` and `{…}` these would end the scalar; quoting them everywhere is harmless.
     let flow = text.contains(['{', '}', '[', ']', ',']);

@@ -134,11 +134,7 @@ impl Builder {
                 });
             }
             // None of these carries a value; comments and anchors' names are switched off anyway.
-            Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(..)
-            | Event::Anchor(..)
-            | _ => {}
+            Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::Anchor(..) | _ => {}
         }
         Ok(false)
     }
@@ -193,10 +189,7 @@ impl Builder {
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > MAX_NODES {
             let message = format!("yaml: document has more than {MAX_NODES} nodes");
-            return Err(Broken {
-                at: node.at,
-                message,
-            });
+            return Err(Broken { at: node.at, message });
         }
         if anchor != 0 {
             let size = size(&node);
@@ -266,16 +259,12 @@ fn merged(entries: Vec<(Key, Node)>) -> Result<Vec<(Key, Node)>, Broken> {
     if !entries.iter().any(|(key, _)| is_merge(key)) {
         return Ok(entries);
     }
-    let (merges, mut own): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|(key, _)| is_merge(key));
+    let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| is_merge(key));
     for (_, node) in merges {
         let at = node.at;
         let sources = match node.value {
             Value::Map(map) => vec![map],
-            Value::Seq(nodes) => nodes
-                .into_iter()
-                .map(merge_source)
-                .collect::<Result<_, _>>()?,
+            Value::Seq(nodes) => nodes.into_iter().map(merge_source).collect::<Result<_, _>>()?,
             Value::Null | Value::Scalar(_) => return Err(bad_merge(at)),
         };
         for (key, value) in sources.into_iter().flatten() {

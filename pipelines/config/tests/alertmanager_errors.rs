@@ -43,16 +43,10 @@ macro_rules! with_route {
 fn the_file_as_a_whole() {
     check(&[
         ("", &["0:0: no route provided in config"]),
-        (
-            "# nothing but words\n",
-            &["0:0: no route provided in config"],
-        ),
+        ("# nothing but words\n", &["0:0: no route provided in config"]),
         ("{}", &["0:0: no routes provided"]),
         ("route:\nreceivers: []", &["0:0: no routes provided"]),
-        (
-            "- a\n- b",
-            &["1:1: cannot unmarshal !!seq into config.plain"],
-        ),
+        ("- a\n- b", &["1:1: cannot unmarshal !!seq into config.plain"]),
         (
             "just some words",
             &["1:1: cannot unmarshal !!str `just so...` into config.plain"],
@@ -123,9 +117,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
             &["2:10: smtp_from is not supported yet"],
         ),
         (
-            with_receiver!(
-                "route: {receiver: a}\nglobal: {http_config: {tls_config: {ca_file: x}}}"
-            ),
+            with_receiver!("route: {receiver: a}\nglobal: {http_config: {tls_config: {ca_file: x}}}"),
             &["2:24: tls_config is not supported yet"],
         ),
         (
@@ -267,9 +259,7 @@ fn matchers_and_subroutes() {
             &["1:30: cannot unmarshal !!map into []*config.Route"],
         ),
     ]);
-    let bad_regexp = errors(with_receiver!(
-        "route: {receiver: a, routes: [{match_re: {x: '('}}]}"
-    ));
+    let bad_regexp = errors(with_receiver!("route: {receiver: a, routes: [{match_re: {x: '('}}]}"));
     assert!(
         bad_regexp
             .iter()
@@ -297,10 +287,7 @@ fn receivers() {
             with_route!("  labels: {name: b}"),
             &["4:18: receiver label \"name\" must match receiver name \"a\", got \"b\""],
         ),
-        (
-            with_route!("  webhook_configs: [~]"),
-            &["4:21: missing webhook config"],
-        ),
+        (with_route!("  webhook_configs: [~]"), &["4:21: missing webhook config"]),
         (
             with_route!("  webhook_configs: [{}]"),
             &["4:21: one of url or url_file must be configured"],
@@ -322,9 +309,7 @@ fn receivers() {
             &["4:27: invalid URL: missing host for URL"],
         ),
         (
-            with_route!(
-                "  webhook_configs: [{url: 'http://h:p/x'}, {url: 'http://[::1]:80'}, {url: 'http://[::1]'}]"
-            ),
+            with_route!("  webhook_configs: [{url: 'http://h:p/x'}, {url: 'http://[::1]:80'}, {url: 'http://[::1]'}]"),
             &["4:27: invalid URL: invalid port after host"],
         ),
         (

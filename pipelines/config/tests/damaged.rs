@@ -28,8 +28,8 @@ fn check(alertmanager: &str, escalation: &str) {
                 name: "published too",
                 text,
             });
-            let again = Config::load(source, extra)
-                .unwrap_or_else(|errors| panic!("{errors}\n{alertmanager}\n{escalation:?}"));
+            let again =
+                Config::load(source, extra).unwrap_or_else(|errors| panic!("{errors}\n{alertmanager}\n{escalation:?}"));
             assert_eq!(again.published(), (alertmanager, escalation));
             assert_eq!(again.route, config.route);
         }
@@ -68,11 +68,7 @@ fn accidents(text: &str) -> Vec<String> {
         };
         damaged.push(head.to_owned());
         let rest: String = tail.chars().skip(1).collect();
-        for c in [':', '[', '"', ' ', '~', '&', '0']
-            .into_iter()
-            .skip(n % 7)
-            .take(1)
-        {
+        for c in [':', '[', '"', ' ', '~', '&', '0'].into_iter().skip(n % 7).take(1) {
             damaged.push(format!("{head}{c}{rest}"));
         }
     }
@@ -92,17 +88,10 @@ fn no_accident_goes_without_an_answer() {
 #[test]
 fn a_file_cannot_fill_the_memory() {
     // Each line lists the one before ten times.
-    let tenfold = |n: usize| {
-        format!(
-            "a{n}: &a{n} [{}]\n",
-            vec![format!("*a{}", n - 1); 10].join(", ")
-        )
-    };
+    let tenfold = |n: usize| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
     let once = |n: usize| format!("a{n}: &a{n} [*a{}]\n", n - 1);
     let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
-    let lines = |line: &dyn Fn(usize) -> String, count: usize| {
-        (1..count).map(line).collect::<Vec<_>>().concat()
-    };
+    let lines = |line: &dyn Fn(usize) -> String, count: usize| (1..count).map(line).collect::<Vec<_>>().concat();
     let bomb = format!("{first}{}", lines(&tenfold, 12));
     let chain = format!("{first}{}", lines(&once, 300));
     let deep = format!("route: {}{}", "[".repeat(5_000), "]".repeat(5_000));

@@ -58,8 +58,7 @@ fn no_error_shows_a_secret() {
         let shown = errors(text);
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }
-    let fine =
-        "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: http://h/s3cr3t}]}]";
+    let fine = "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: http://h/s3cr3t}]}]";
     let config = Config::load(
         Source {
             name: "alertmanager.yml",
@@ -68,15 +67,8 @@ fn no_error_shows_a_secret() {
         None,
     )
     .unwrap();
-    for shown in [
-        format!("{config:?}"),
-        config.redacted_yaml(),
-        config.published().0,
-    ] {
-        assert!(
-            !shown.contains("s3cr3t") && shown.contains("<secret>"),
-            "{shown}"
-        );
+    for shown in [format!("{config:?}"), config.redacted_yaml(), config.published().0] {
+        assert!(!shown.contains("s3cr3t") && shown.contains("<secret>"), "{shown}");
     }
     let secrets: Vec<_> = config
         .secrets()

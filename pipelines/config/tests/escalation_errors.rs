@@ -32,11 +32,7 @@ fn errors(text: &str) -> Vec<String> {
         }),
     );
     let errors = result.err().map(|errors| errors.0).unwrap_or_default();
-    let with_hint = |hint: &Option<String>| {
-        hint.as_deref()
-            .map(|hint| format!(" ({hint})"))
-            .unwrap_or_default()
-    };
+    let with_hint = |hint: &Option<String>| hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     let lines = errors.iter().map(|error| {
         format!(
             "{}:{}: {}{}",
@@ -83,24 +79,17 @@ fn reserved_keys_are_not_supported_yet() {
         "slos",
     ] {
         let text = format!("version: 1\n{key}: {{x: y}}\n");
-        assert_eq!(
-            errors(&text),
-            [format!("2:1: {key} is not supported yet {hint}")]
-        );
+        assert_eq!(errors(&text), [format!("2:1: {key} is not supported yet {hint}")]);
     }
     for target in ["person", "schedule", "team", "policy"] {
         let text = format!("version: 1\nreceivers: {{a: {{fallback: [{{{target}: x}}]}}}}\n");
-        assert_eq!(
-            errors(&text),
-            [format!("2:29: {target} is not supported yet {hint}")]
-        );
+        assert_eq!(errors(&text), [format!("2:29: {target} is not supported yet {hint}")]);
     }
 }
 
 #[test]
 fn policies() {
-    let last_resort =
-        "(add `last_resort: [{receiver: NAME}]`: who hears of it when nobody answered)";
+    let last_resort = "(add `last_resort: [{receiver: NAME}]`: who hears of it when nobody answered)";
     let no_last = format!("2:15: policy \"p\" has no last_resort {last_resort}");
     let no_steps = "2:15: policy \"p\" has no steps (add `steps: [{notify: [{receiver: NAME}], escalate_after: 5m}]`)";
     check(&[
@@ -131,10 +120,8 @@ fn policies() {
         ),
         (
             "policies: {p: {last_resort: [{receiver: quiet}], steps: [{notify: [{receiver: a}], escalate_after: 1s}]}}",
-            &[
-                "2:41: receiver \"quiet\" used in policy \"p\" has no integrations \
-               (give it webhook_configs in alertmanager.yml, or name another receiver)",
-            ],
+            &["2:41: receiver \"quiet\" used in policy \"p\" has no integrations \
+               (give it webhook_configs in alertmanager.yml, or name another receiver)"],
         ),
         (
             "policies: {p: {last_resort: [a], steps: [{notify: [{receiver: a}], escalate_after: 1s}]}}",
@@ -165,9 +152,7 @@ fn receivers_teams_and_severity() {
         ),
         (
             "teams: {payments: {}}\nreceivers: {a: {team: paymnets}}",
-            &[
-                "3:23: undefined team \"paymnets\" used in receiver \"a\" (did you mean \"payments\"?)",
-            ],
+            &["3:23: undefined team \"paymnets\" used in receiver \"a\" (did you mean \"payments\"?)"],
         ),
         (
             "receivers: {a: {policy: x}}",
@@ -175,9 +160,7 @@ fn receivers_teams_and_severity() {
         ),
         (
             "receivers: {a: {fallback: [{receiver: b}, {receiver: b}]}}",
-            &[
-                "2:54: duplicated receiver \"b\" in the fallback of receiver \"a\" (remove one of the two)",
-            ],
+            &["2:54: duplicated receiver \"b\" in the fallback of receiver \"a\" (remove one of the two)"],
         ),
         (
             "receivers: {a: {try_for: 0}}",
@@ -187,10 +170,7 @@ fn receivers_teams_and_severity() {
             "receivers: {a: {}, a: {}}",
             &["2:20: key \"a\" already set in map (remove one of the two)"],
         ),
-        (
-            "receivers: [a]",
-            &["2:12: cannot unmarshal !!seq into a map of names"],
-        ),
+        ("receivers: [a]", &["2:12: cannot unmarshal !!seq into a map of names"]),
         (
             "teams: {x: {members: [y]}}",
             &["2:13: members is not supported yet (remove it, or keep Alertmanager for now)"],

@@ -25,8 +25,7 @@ fn load(text: &str) -> Config {
 
 #[test]
 fn defaults_are_alertmanagers() {
-    let config =
-        load("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://h'}]}]");
+    let config = load("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://h'}]}]");
     assert_eq!(config.global.resolve_timeout, PromDuration::from_mins(5));
     let timing = config.route.timing;
     assert_eq!(timing.group_wait, PromDuration::from_secs(30));
@@ -34,10 +33,7 @@ fn defaults_are_alertmanagers() {
     assert_eq!(timing.repeat_interval, PromDuration::from_hours(4));
     assert_eq!(config.route.group_by, GroupBy::Labels([].into()));
     let receiver = config.receiver("a").unwrap();
-    assert_eq!(
-        receiver.labels,
-        [("name".to_owned(), "a".to_owned())].into()
-    );
+    assert_eq!(receiver.labels, [("name".to_owned(), "a".to_owned())].into());
     let integration = &receiver.integrations[0];
     assert_eq!(
         (integration.log_key.as_str(), integration.send_resolved),
@@ -98,10 +94,7 @@ receivers: [{name: a}, {name: b}]
     ];
     let routes: Vec<_> = config.route.walk().collect();
     assert_eq!(
-        routes
-            .iter()
-            .map(|route| route.id.as_str())
-            .collect::<Vec<_>>(),
+        routes.iter().map(|route| route.id.as_str()).collect::<Vec<_>>(),
         rows.map(|row| row.0)
     );
     for (id, receiver, group_by, group_wait, repeat_interval) in rows {
@@ -113,11 +106,7 @@ receivers: [{name: a}, {name: b}]
         });
         assert_eq!(route.group_by, expected, "{id}");
         assert_eq!(route.timing.group_wait.to_string(), group_wait, "{id}");
-        assert_eq!(
-            route.timing.repeat_interval.to_string(),
-            repeat_interval,
-            "{id}"
-        );
+        assert_eq!(route.timing.repeat_interval.to_string(), repeat_interval, "{id}");
     }
     assert!(config.route("{}#1").is_none());
     assert!(config.route.routes[0].continues);
@@ -181,14 +170,7 @@ receivers:
             Duration::ZERO,
             (false, true),
         ),
-        (
-            "a/webhook/2",
-            "<secret>",
-            true,
-            0,
-            Duration::ZERO,
-            (true, false),
-        ),
+        ("a/webhook/2", "<secret>", true, 0, Duration::ZERO, (true, false)),
     ];
     assert_eq!(rows, expected);
     assert_eq!(config.secrets().len(), 1);

@@ -1,14 +1,7 @@
 //! What travels on the `config` topic and what `/api/v2/status` shows loads again, and means the same.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test finds every example there is"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test finds every example there is")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,28 +24,15 @@ fn load(alertmanager: &str, escalation: Option<&str>) -> Config {
 fn check_round_trip(config: &Config) {
     let (alertmanager, escalation) = config.published();
     let again = load(&alertmanager, escalation.as_deref());
-    assert_eq!(
-        again.published(),
-        (alertmanager.clone(), escalation),
-        "{alertmanager}"
-    );
+    assert_eq!(again.published(), (alertmanager.clone(), escalation), "{alertmanager}");
     assert!(again.secrets().is_empty());
-    let ids = |config: &Config| {
-        config
-            .route
-            .walk()
-            .map(|route| route.id.clone())
-            .collect::<Vec<_>>()
-    };
+    let ids = |config: &Config| config.route.walk().map(|route| route.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(config));
     assert_eq!(again.route, config.route);
     assert_eq!(again.global, config.global);
     assert_eq!(again.escalation, config.escalation);
     // `Debug` hides secrets, so that this compares all else.
-    assert_eq!(
-        format!("{:?}", again.receivers),
-        format!("{:?}", config.receivers)
-    );
+    assert_eq!(format!("{:?}", again.receivers), format!("{:?}", config.receivers));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use schemas::{AlertUpdate, CorrelateAlert, GroupPhase};
 use crate::group::{Group, TICK};
 use crate::merge::Step;
 use crate::versions::Versions;
-use crate::{Never, alerts, flush, journal, merge};
+use crate::{Never, alerts, journal, merge};
 
 /// How long a group that a config change makes waits before its first flush, if its first alert is older than
 /// `group_wait`: the slices of a sweep need a moment to bring all of it.
@@ -60,14 +60,13 @@ fn change(
         Step::Changed | Step::Nothing | Step::Refreshed | Step::Remembered => {}
     }
     let (timing, now) = (versions.timing(&group.record.route), cx.now());
-    let overdue = update.starts_at + timing.group_wait < now;
-    if fresh && overdue && update.moved_from.is_some() {
-        group.timers = group.timers.and(TICK, now + MOVE_SETTLE.min(timing.group_wait));
+    if fresh && update.starts_at + timing.group_wait < now {
+        // An alert that is older than `group_wait` waits no longer; but what came with it lies unread yet, and after an
+        // outage all of the backlog does: as a timer that is due at once, the tick comes after it.
+        let settle = if update.moved_from.is_some() { MOVE_SETTLE.min(timing.group_wait) } else { PromDuration::ZERO };
+        group.timers = group.timers.and(TICK, now + settle);
     }
     group.changed(timing, now);
-    if fresh && overdue && update.moved_from.is_none() {
-        flush::write(versions, &mut group, "first alert is older than group_wait", cx)?;
-    }
     group.save(cx)
 }
 

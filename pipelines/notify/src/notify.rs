@@ -169,7 +169,9 @@ impl Processor for Notify {
 
     fn release(&self, attempt: Attempt, state: &Store) -> Result<Attempt, AttemptDone> {
         if is_void(&attempt.id, state) {
-            let result = AttemptResult::NotStarted { reason: NotStarted::NoLongerWanted };
+            let result = AttemptResult::NotStarted {
+                reason: NotStarted::NoLongerWanted,
+            };
             return Err(AttemptDone { id: attempt.id, result });
         }
         Ok(attempt)

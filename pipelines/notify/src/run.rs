@@ -97,7 +97,9 @@ pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> 
 pub(crate) fn is_void(id: &AttemptId, state: &Store) -> bool {
     let group = GroupId(id.group_id.clone()).hash();
     let key = StateKey::with(group, PROGRESS, &slot(&id.receiver, &id.integration, id.index));
-    let progress = state.get(&key).and_then(|stored| schemas::decode::<NotifyProgress>(stored.bytes).ok());
+    let progress = state
+        .get(&key)
+        .and_then(|stored| schemas::decode::<NotifyProgress>(stored.bytes).ok());
     progress.is_some_and(|progress| progress.run == id.run && progress.void.is_some())
 }
 

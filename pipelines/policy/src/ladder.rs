@@ -41,9 +41,7 @@ impl<'p> Ladder<'p> {
     /// Whom a rung tells; nobody if the policy has no such rung (any more).
     pub fn targets(&self, rung: Rung) -> &'p [Target] {
         match rung {
-            Rung::Step { round, step } => self
-                .step_at(round, step)
-                .map_or(&[], |step| step.notify.as_slice()),
+            Rung::Step { round, step } => self.step_at(round, step).map_or(&[], |step| step.notify.as_slice()),
             Rung::LastResort => &self.policy.last_resort,
         }
     }
@@ -51,10 +49,7 @@ impl<'p> Ladder<'p> {
     /// The step number `step` of round `round`, if the policy has it.
     pub fn step_at(&self, round: u32, step: u32) -> Option<&'p config::Step> {
         let exists = round <= self.policy.repeat_times;
-        self.policy
-            .steps
-            .get(usize::try_from(step).ok()?)
-            .filter(|_| exists)
+        self.policy.steps.get(usize::try_from(step).ok()?).filter(|_| exists)
     }
 
     /// The rung after `rung` and the gap between the two, start to start. `None` after the last resort. A rung that the
@@ -68,10 +63,7 @@ impl<'p> Ladder<'p> {
         };
         let (next_step, next_round) = (step.saturating_add(1), round.saturating_add(1));
         let next = if self.step_at(round, next_step).is_some() {
-            Rung::Step {
-                round,
-                step: next_step,
-            }
+            Rung::Step { round, step: next_step }
         } else if self.step_at(next_round, 0).is_some() {
             Rung::Step {
                 round: next_round,
@@ -105,8 +97,6 @@ impl<'p> Ladder<'p> {
 
     /// From the ladder's start to its last resort.
     pub fn total(&self) -> PromDuration {
-        self.schedule()
-            .last()
-            .map_or(PromDuration::ZERO, |(at, _)| *at)
+        self.schedule().last().map_or(PromDuration::ZERO, |(at, _)| *at)
     }
 }

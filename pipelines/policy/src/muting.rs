@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use alert::{
-    LabelSet, MatchOp, Matchers, PromDuration, Silence, SilenceError, SilenceState, Timestamp,
-};
+use alert::{LabelSet, MatchOp, Matchers, PromDuration, Silence, SilenceError, SilenceState, Timestamp};
 
 /// The finest step of time there is.
 const INSTANT: PromDuration = PromDuration::from_millis(1);

@@ -21,9 +21,7 @@ pub fn team_of(config: &Config, receiver: &str, labels: &LabelSet) -> Team {
         let name = labels.get(escalation.team_label.as_deref()?)?;
         escalation.teams.contains_key(name).then(|| name.to_owned())
     };
-    by_receiver()
-        .or_else(by_label)
-        .map_or(Team::Unowned, Team::Named)
+    by_receiver().or_else(by_label).map_or(Team::Unowned, Team::Named)
 }
 
 /// How severe an alert is: 0 is the highest rank; a missing or unlisted severity comes after all listed ones.

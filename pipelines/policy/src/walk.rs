@@ -23,10 +23,7 @@ pub struct Placement {
 pub fn walk(config: &Config, labels: &LabelSet) -> Vec<Placement> {
     let mut landed = Vec::new();
     descend(&config.route, labels, &mut landed);
-    landed
-        .into_iter()
-        .map(|route| place(route, labels))
-        .collect()
+    landed.into_iter().map(|route| place(route, labels)).collect()
 }
 
 /// The labels that name an alert's group on `route`.

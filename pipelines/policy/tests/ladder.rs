@@ -1,10 +1,6 @@
 //! Ladders, chains, teams and severities, on the example of the design.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use alert::{LabelSet, PromDuration, Timestamp};
 use config::{Config, Policy, Source, Target};
@@ -27,20 +23,11 @@ fn example() -> Config {
 }
 
 fn policy<'c>(config: &'c Config, name: &str) -> &'c Policy {
-    config
-        .escalation
-        .as_ref()
-        .unwrap()
-        .policies
-        .get(name)
-        .unwrap()
+    config.escalation.as_ref().unwrap().policies.get(name).unwrap()
 }
 
 fn names(targets: &[Target]) -> Vec<&str> {
-    targets
-        .iter()
-        .map(|Target::Receiver(name)| name.as_str())
-        .collect()
+    targets.iter().map(|Target::Receiver(name)| name.as_str()).collect()
 }
 
 fn step(round: u32, step: u32) -> Rung {
@@ -63,10 +50,7 @@ fn the_example_of_the_design() {
         .iter()
         .map(|(at, rung)| (at.to_string(), *rung, names(ladder.targets(*rung))))
         .collect();
-    assert_eq!(
-        found,
-        rows.map(|(at, rung, names)| (at.to_owned(), rung, names))
-    );
+    assert_eq!(found, rows.map(|(at, rung, names)| (at.to_owned(), rung, names)));
     assert_eq!(ladder.total(), PromDuration::from_mins(30));
 }
 
@@ -88,25 +72,16 @@ fn a_rung_that_came_late_moves_what_follows() {
     ];
     for (rung, fired, expected) in rows {
         let expected = expected.map(|(rung, at)| (rung, minute(at)));
-        assert_eq!(
-            ladder.due_after(rung, minute(fired)),
-            expected,
-            "{rung:?} at {fired}"
-        );
+        assert_eq!(ladder.due_after(rung, minute(fired)), expected, "{rung:?} at {fired}");
     }
     assert_eq!(ladder.first(), step(0, 0));
-    assert!(
-        ladder.step_at(1, 1).is_some()
-            && ladder.step_at(1, 2).is_none()
-            && ladder.step_at(2, 0).is_none()
-    );
+    assert!(ladder.step_at(1, 1).is_some() && ladder.step_at(1, 2).is_none() && ladder.step_at(2, 0).is_none());
     assert!(ladder.targets(step(2, 0)).is_empty());
 }
 
 #[test]
 fn every_ladder_ends_with_its_last_resort_after_its_total() {
-    let step_text =
-        |minutes: usize| format!("{{notify: [{{receiver: noc}}], escalate_after: {minutes}m}}");
+    let step_text = |minutes: usize| format!("{{notify: [{{receiver: noc}}], escalate_after: {minutes}m}}");
     for (steps, times) in [(1, 0), (1, 1), (2, 0), (3, 4), (5, 100)] {
         let list: Vec<_> = (1..=steps).map(step_text).collect();
         let text = format!(
@@ -147,12 +122,7 @@ receivers:
         ("payments-sms", vec!["payments-sms 10s", "noc 30s"]),
         (
             "payments-pager",
-            vec![
-                "payments-pager 1m",
-                "payments-sms 10s",
-                "noc 30s",
-                "payments-lead 30s",
-            ],
+            vec!["payments-pager 1m", "payments-sms 10s", "noc 30s", "payments-lead 30s"],
         ),
     ];
     for (receiver, expected) in rows {
@@ -178,13 +148,7 @@ fn teams_and_severities() {
     let named = |name: &str| Team::Named(name.to_owned());
     // receiver, team label, severity, team, rank
     let rows = [
-        (
-            "payments-critical",
-            "platform",
-            "critical",
-            named("payments"),
-            0,
-        ),
+        ("payments-critical", "platform", "critical", named("payments"), 0),
         ("noc", "platform", "warning", named("platform"), 1),
         ("noc", "typo", "info", Team::Unowned, 2),
         ("noc", "", "odd", Team::Unowned, 3),
@@ -192,17 +156,9 @@ fn teams_and_severities() {
     ];
     for (receiver, team, severity, owner, rank) in rows {
         let labels = labels(team, severity);
-        assert_eq!(
-            team_of(&config, receiver, &labels),
-            owner,
-            "{receiver} {team}"
-        );
+        assert_eq!(team_of(&config, receiver, &labels), owner, "{receiver} {team}");
         assert_eq!(severity_rank(&config, &labels), rank, "{severity}");
         assert_eq!(team_of(&plain, receiver, &labels), Team::Unowned);
-        assert_eq!(
-            severity_rank(&plain, &labels),
-            rank,
-            "the same order without a file"
-        );
+        assert_eq!(severity_rank(&plain, &labels), rank, "the same order without a file");
     }
 }

@@ -16,10 +16,7 @@ fn after(seconds: i64) -> Timestamp {
 
 fn labels(text: &str) -> LabelSet {
     let mut labels = LabelSet::default();
-    for (name, value) in text
-        .split_whitespace()
-        .filter_map(|pair| pair.split_once('='))
-    {
+    for (name, value) in text.split_whitespace().filter_map(|pair| pair.split_once('=')) {
         labels.insert(name, value);
     }
     labels
@@ -49,10 +46,7 @@ fn index() -> SilenceIndex {
         silence("db", &[("team", "db", false, true)], 10, 20),
         silence(
             "db-prod",
-            &[
-                ("env", "prod|stage", true, true),
-                ("team", "db", false, true),
-            ],
+            &[("env", "prod|stage", true, true), ("team", "db", false, true)],
             15,
             40,
         ),
@@ -79,12 +73,7 @@ fn active_silences_that_match_mute() {
         ("team=db", 10, &["db"], &["db", "not-web"]),
         ("team=db", 20, &["db"], &["db", "not-web"]),
         ("team=db", 21, &[], &["not-web"]),
-        (
-            "team=db env=prod",
-            17,
-            &["db", "db-prod"],
-            &["db", "db-prod"],
-        ),
+        ("team=db env=prod", 17, &["db", "db-prod"], &["db", "db-prod"]),
         ("team=db env=dev", 17, &["db"], &["db"]),
         ("team=web", 35, &[], &[]),
         ("x=y", 35, &["not-web"], &["not-web"]),
@@ -138,20 +127,13 @@ fn edges_are_starts_and_ends() {
     for (now, expected) in rows {
         assert_eq!(index.next_edge(now), expected, "after {now}");
     }
-    assert_eq!(
-        index.changed_between(at(5), at(15)),
-        ["db", "db-prod", "page"]
-    );
+    assert_eq!(index.changed_between(at(5), at(15)), ["db", "db-prod", "page"]);
     assert_eq!(index.changed_between(at(15), at(20)), Vec::<String>::new());
     for id in ["db", "db-prod", "not-web", "page"] {
         assert_eq!(index.remove(id).unwrap().id, id);
     }
     assert_eq!(
-        (
-            index.next_edge(at(-9)),
-            index.is_empty(),
-            index.remove("db")
-        ),
+        (index.next_edge(at(-9)), index.is_empty(), index.remove("db")),
         (None, true, None)
     );
     assert!(index.muted_by(&labels("team=db"), at(15)).is_empty());
@@ -161,10 +143,7 @@ fn edges_are_starts_and_ends() {
 fn a_silence_is_replaced_whole_or_not_at_all() {
     let mut index = index();
     let moved = silence("db", &[("team", "web", false, true)], 100, 200);
-    assert_eq!(
-        index.insert(moved.clone()).unwrap().unwrap().ends_at,
-        at(20)
-    );
+    assert_eq!(index.insert(moved.clone()).unwrap().unwrap().ends_at, at(20));
     assert!(index.muted_by(&labels("team=db"), at(12)).is_empty());
     assert_eq!(index.muted_by(&labels("team=web"), at(150)), ["db"]);
     assert_eq!(index.len(), 4);

@@ -1,10 +1,6 @@
 //! Where alerts go. Each row: labels, and every (route id, receiver, group id) in order.
 
-#![allow(
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use alert::LabelSet;
 use config::{Config, Source};
@@ -21,10 +17,7 @@ fn load(text: &str) -> Config {
 /// `a=x b=y`
 fn labels(text: &str) -> LabelSet {
     let mut labels = LabelSet::default();
-    for (name, value) in text
-        .split_whitespace()
-        .filter_map(|pair| pair.split_once('='))
-    {
+    for (name, value) in text.split_whitespace().filter_map(|pair| pair.split_once('=')) {
         labels.insert(name, value);
     }
     labels
@@ -70,15 +63,9 @@ fn the_deepest_match_of_each_branch() {
     check(
         &config,
         &[
-            (
-                "alertname=X team=web",
-                &[["{}", "root", "{}:{alertname=\"X\"}"]],
-            ),
+            ("alertname=X team=web", &[["{}", "root", "{}:{alertname=\"X\"}"]]),
             // A label that is missing is the empty text to a matcher, and absent from the group.
-            (
-                "cluster=eu",
-                &[["{}/{team=\"\"}", "nobody", "{}/{team=\"\"}:{}"]],
-            ),
+            ("cluster=eu", &[["{}/{team=\"\"}", "nobody", "{}/{team=\"\"}:{}"]]),
             (
                 "alertname=X team=db cluster=eu",
                 &[[
@@ -89,11 +76,7 @@ fn the_deepest_match_of_each_branch() {
             ),
             (
                 "alertname=X team=db",
-                &[[
-                    "{}/{team=\"db\"}",
-                    "db",
-                    "{}/{team=\"db\"}:{alertname=\"X\"}",
-                ]],
+                &[["{}/{team=\"db\"}", "db", "{}/{team=\"db\"}:{alertname=\"X\"}"]],
             ),
             (
                 "alertname=X team=db env=test severity=page",
@@ -156,19 +139,13 @@ receivers: [{name: root}, {name: one}, {name: two}]
         )],
     );
     let keys = walk(&config, &labels("a=b"));
-    assert!(
-        keys.iter()
-            .all(|place| place.group_key.as_str() == "{}/{a=\"b\"}:{}")
-    );
+    assert!(keys.iter().all(|place| place.group_key.as_str() == "{}/{a=\"b\"}:{}"));
 }
 
 #[test]
 fn vectors_of_the_reference() {
     let by_name = load("route: {receiver: a, group_by: [alertname]}\nreceivers: [{name: a}]");
-    check(
-        &by_name,
-        &[("alertname=X", &[["{}", "a", "{}:{alertname=\"X\"}"]])],
-    );
+    check(&by_name, &[("alertname=X", &[["{}", "a", "{}:{alertname=\"X\"}"]])]);
     let one_group = load("route: {receiver: a, group_by: []}\nreceivers: [{name: a}]");
     check(&one_group, &[("alertname=X", &[["{}", "a", "{}:{}"]])]);
 }

@@ -152,7 +152,12 @@ impl<E> Context<'_, E> {
             config_version: self.origin.config_version,
             trace,
         };
-        self.applied.outputs.push(Output { topic, key, value, meta });
+        self.applied.outputs.push(Output {
+            topic,
+            key,
+            value,
+            meta,
+        });
     }
 }
 
@@ -167,8 +172,16 @@ pub fn apply<E, T>(
 ) -> Result<(T, Applied<E>), Poison> {
     let savepoint = store.savepoint();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let applied = Applied { outputs: Vec::new(), effects: Vec::new() };
-        let mut cx = Context { origin, store: &mut *store, applied, ids: 0 };
+        let applied = Applied {
+            outputs: Vec::new(),
+            effects: Vec::new(),
+        };
+        let mut cx = Context {
+            origin,
+            store: &mut *store,
+            applied,
+            ids: 0,
+        };
         let answer = input(&mut cx)?;
         Ok((answer, cx.applied))
     }));
@@ -181,5 +194,6 @@ pub fn apply<E, T>(
 
 fn message(panic: &Box<dyn std::any::Any + Send>) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use alert::{PromDuration, Timestamp};
 
-use crate::{Applied, Attention, Context, Origin, Output, Poison, Processor, Record, StateKey, Store, TableChange, Tables, Timer, apply};
+use crate::{
+    Applied, Attention, Context, Origin, Output, Poison, Processor, Record, StateKey, Store, TableChange, Tables,
+    Timer, apply,
+};
 
 /// Something the stage did, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,16 @@ impl<P: Processor> Driver<P> {
     /// A stage with no state, at a time.
     pub fn new(stage: P, now: Timestamp) -> Self {
         let (store, tables, said) = (Store::default(), Tables::new(), VecDeque::new());
-        Self { stage, store, changelog: Vec::new(), tables, now, offset: 0, applied: 0, said }
+        Self {
+            stage,
+            store,
+            changelog: Vec::new(),
+            tables,
+            now,
+            offset: 0,
+            applied: 0,
+            said,
+        }
     }
 
     /// The simulated time.
@@ -56,7 +68,10 @@ impl<P: Processor> Driver<P> {
             appended: self.now,
             key: key.as_bytes().to_vec(),
             value: Some(value),
-            meta: Some(crate::Meta { config_version: self.stage.config_version(), ..crate::Meta::default() }),
+            meta: Some(crate::Meta {
+                config_version: self.stage.config_version(),
+                ..crate::Meta::default()
+            }),
             headers: Vec::new(),
         };
         self.deliver(&record);
@@ -77,7 +92,13 @@ impl<P: Processor> Driver<P> {
     pub fn table(&mut self, table: &'static str, key: &str, value: Option<Vec<u8>>) {
         let offset = self.tables.get(table).copied().unwrap_or(0);
         self.tables.insert(table, offset + 1);
-        let change = TableChange { table, key: key.as_bytes().to_vec(), value, offset, appended: self.now };
+        let change = TableChange {
+            table,
+            key: key.as_bytes().to_vec(),
+            value,
+            offset,
+            appended: self.now,
+        };
         match self.stage.table(&change) {
             Ok(Attention::None) => {}
             Ok(Attention::Sweep) => self.sweep(),
@@ -104,7 +125,8 @@ impl<P: Processor> Driver<P> {
         let mut store = Store::default();
         for (key, value) in &self.changelog {
             if let Err(error) = store.restore(key.as_bytes(), value.as_deref()) {
-                self.said.push_back(Said::Refused(self.now, Poison::Malformed(error.to_string())));
+                self.said
+                    .push_back(Said::Refused(self.now, Poison::Malformed(error.to_string())));
             }
         }
         self.store = store;
@@ -115,7 +137,10 @@ impl<P: Processor> Driver<P> {
     /// Whether a restore from the changelog gives the state there is (invariant A5).
     pub fn restores_equal(&self) -> bool {
         let mut store = Store::default();
-        let whole = self.changelog.iter().all(|(key, value)| store.restore(key.as_bytes(), value.as_deref()).is_ok());
+        let whole = self
+            .changelog
+            .iter()
+            .all(|(key, value)| store.restore(key.as_bytes(), value.as_deref()).is_ok());
         whole && store.dump().eq(self.store.dump())
     }
 
@@ -126,8 +151,10 @@ impl<P: Processor> Driver<P> {
 
     /// Takes the records that were sent since the last call, to one topic.
     pub fn sent(&mut self, topic: &str) -> Vec<(Timestamp, Output)> {
-        let (mine, rest): (Vec<_>, Vec<_>) =
-            self.said.drain(..).partition(|said| matches!(said, Said::Sent(_, output) if output.topic == topic));
+        let (mine, rest): (Vec<_>, Vec<_>) = self
+            .said
+            .drain(..)
+            .partition(|said| matches!(said, Said::Sent(_, output) if output.topic == topic));
         self.said = rest.into();
         mine.into_iter()
             .filter_map(|said| match said {
@@ -188,12 +215,19 @@ impl<P: Processor> Driver<P> {
 
     fn take(&mut self, applied: Applied<P::Effect>) {
         let now = self.now;
-        self.said.extend(applied.outputs.into_iter().map(|output| Said::Sent(now, output)));
-        self.said.extend(applied.effects.into_iter().map(|effect| Said::Effect(now, effect)));
+        self.said
+            .extend(applied.outputs.into_iter().map(|output| Said::Sent(now, output)));
+        self.said
+            .extend(applied.effects.into_iter().map(|effect| Said::Effect(now, effect)));
     }
 
     fn commit(&mut self) {
-        let dirty: Vec<_> = self.store.dirty().into_iter().map(|(key, value)| (key, value.map(<[u8]>::to_vec))).collect();
+        let dirty: Vec<_> = self
+            .store
+            .dirty()
+            .into_iter()
+            .map(|(key, value)| (key, value.map(<[u8]>::to_vec)))
+            .collect();
         self.changelog.extend(dirty);
         self.store.committed();
     }

@@ -17,7 +17,7 @@ pub use context::{Applied, Context, Origin, Output, Tables, apply};
 pub use driver::{Driver, Said};
 pub use meta::{Meta, MetaError};
 pub use record::{Record, TableChange};
-pub use store::{MAX_TIMERS, Stored, StoredError, StateKey, Store, Timer, Timers};
+pub use store::{MAX_TIMERS, StateKey, Store, Stored, StoredError, Timer, Timers};
 
 /// Why an input cannot be applied: it becomes a dead letter with this reason, and its neighbours go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,11 +69,7 @@ pub trait Processor: Send {
     fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
 
     /// Takes up the result of an effect that this partition asked for.
-    fn completion(
-        &mut self,
-        completion: Self::Completion,
-        cx: &mut Context<'_, Self::Effect>,
-    ) -> Result<(), Poison>;
+    fn completion(&mut self, completion: Self::Completion, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
 
     /// A last look at an effect when its transaction is committed, with the state as committed: what came after it in the
     /// same transaction may have made it unwanted. Then it is not released, and its completion is taken up instead.

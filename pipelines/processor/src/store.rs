@@ -98,12 +98,17 @@ impl Timers {
     /// Without the timer of that kind.
     #[must_use]
     pub fn without(self, kind: u8) -> Self {
-        self.iter().filter(|(armed, _)| *armed != kind).fold(Self::none(), |timers, (kind, due)| timers.and(kind, due))
+        self.iter()
+            .filter(|(armed, _)| *armed != kind)
+            .fold(Self::none(), |timers, (kind, due)| timers.and(kind, due))
     }
 
     /// The timers, in the order they were armed.
     pub fn iter(&self) -> impl Iterator<Item = (u8, Timestamp)> + '_ {
-        self.armed.iter().take(usize::from(self.len)).map(|(kind, due)| (*kind, Timestamp::from_millis(*due)))
+        self.armed
+            .iter()
+            .take(usize::from(self.len))
+            .map(|(kind, due)| (*kind, Timestamp::from_millis(*due)))
     }
 
     /// When the timer of that kind is due.
@@ -285,7 +290,10 @@ impl Store {
 
     /// The changed keys since the last commit, each once, with what they hold now: the changelog of the transaction.
     pub fn dirty(&self) -> BTreeMap<StateKey, Option<&[u8]>> {
-        self.undo.iter().map(|(key, _)| (key.clone(), self.values.get(key).map(AsRef::as_ref))).collect()
+        self.undo
+            .iter()
+            .map(|(key, _)| (key.clone(), self.values.get(key).map(AsRef::as_ref)))
+            .collect()
     }
 
     /// Forgets how to go back: the transaction is committed.
@@ -300,22 +308,36 @@ impl Store {
 
     /// Bytes held in keys and values, without the maps around them.
     pub fn bytes(&self) -> usize {
-        self.values.iter().map(|(key, value)| key.as_bytes().len() + value.len()).sum()
+        self.values
+            .iter()
+            .map(|(key, value)| key.as_bytes().len() + value.len())
+            .sum()
     }
 
     fn set(&mut self, key: StateKey, value: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
         let new = value.as_deref().map(timers_of).unwrap_or_default();
         // Keys are shared with the map, so that a timer costs no second copy of them.
-        let key = self.values.get_key_value(&key).map_or(key, |(shared, _)| shared.clone());
+        let key = self
+            .values
+            .get_key_value(&key)
+            .map_or(key, |(shared, _)| shared.clone());
         let old = match value {
             Some(value) => self.values.insert(key.clone(), value),
             None => self.values.remove(&key),
         };
         for (kind, due) in old.as_deref().map(timers_of).unwrap_or_default().iter() {
-            self.timers.remove(&Timer { due, key: key.clone(), kind });
+            self.timers.remove(&Timer {
+                due,
+                key: key.clone(),
+                kind,
+            });
         }
         for (kind, due) in new.iter() {
-            self.timers.insert(Timer { due, key: key.clone(), kind });
+            self.timers.insert(Timer {
+                due,
+                key: key.clone(),
+                kind,
+            });
         }
         old
     }

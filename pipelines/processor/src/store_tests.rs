@@ -49,7 +49,10 @@ fn a_dirty_key_is_written_once_with_its_last_value() {
     store.delete(&key(2));
     let dirty = store.dirty();
     assert_eq!(dirty.len(), 2);
-    assert_eq!(dirty[&key(1)].map(|bytes| Stored::decode(bytes).unwrap().bytes), Some(&b"b"[..]));
+    assert_eq!(
+        dirty[&key(1)].map(|bytes| Stored::decode(bytes).unwrap().bytes),
+        Some(&b"b"[..])
+    );
     assert_eq!(dirty[&key(2)], None);
 }
 

@@ -7,17 +7,17 @@ use alert::LabelSet;
 use crate::files::Files;
 
 /// Where a client on this machine reaches what listens on an address: `host:port`, in brackets for IPv6.
-pub fn reach(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reach(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     SocketAddr::new(ip, address.port())
 }
 
 /// The banner, for the address that is really listened on and the prefix of every path there.
-pub fn banner(files: &Files, address: SocketAddr, prefix: &str, storage: &str) -> String {
+pub(crate) fn banner(files: &Files, address: SocketAddr, prefix: &str, storage: &str) -> String {
     let target = reach(address);
     let url = format!("http://{target}{prefix}");
     let path = if prefix.is_empty() { String::new() } else { format!("       - path_prefix: {prefix}\n") };

@@ -13,7 +13,7 @@ use clap::Parser;
     about = "An alert pipeline on Kafka, or on one machine without it; takes Alertmanager's place",
     after_help = "Commands:\n  up                            everything in one process (the default)\n  ingest,correlate,route,notify,console\n                                one service, or several behind one listener, on Kafka\n  topics create                 make the topics on a Kafka\n  check-config                  read both config files and say what is wrong with them"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to run; see below.
     #[arg(value_name = "COMMAND", default_value = "up")]
     pub command: Vec<String>,
@@ -85,7 +85,7 @@ pub struct Cli {
 
 /// One service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ServiceName {
+pub(crate) enum ServiceName {
     /// Takes alerts in.
     Ingest,
     /// Groups them.
@@ -100,10 +100,10 @@ pub enum ServiceName {
 
 impl ServiceName {
     /// Every service.
-    pub const ALL: [Self; 5] = [Self::Ingest, Self::Correlate, Self::Route, Self::Notify, Self::Console];
+    pub(crate) const ALL: [Self; 5] = [Self::Ingest, Self::Correlate, Self::Route, Self::Notify, Self::Console];
 
     /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Correlate => "correlate",
@@ -116,7 +116,7 @@ impl ServiceName {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run these services in this process.
     Run(Vec<ServiceName>),
     /// Make the topics.
@@ -127,7 +127,7 @@ pub enum Command {
 
 /// Why a command line makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// There is no such command.
     #[error("unknown command {0:?}: run one of up, ingest, correlate, route, notify, console (or several, \
              comma-separated), topics create, check-config")]
@@ -143,7 +143,7 @@ impl Cli {
     ///
     /// # Errors
     /// An unknown command, or one that needs a Kafka without one.
-    pub fn command(&self) -> Result<Command, CommandError> {
+    pub(crate) fn command(&self) -> Result<Command, CommandError> {
         let words: Vec<&str> = self.command.iter().map(String::as_str).collect();
         let command = match words.as_slice() {
             [] | ["up"] => return Ok(Command::Run(ServiceName::ALL.to_vec())),
@@ -159,7 +159,7 @@ impl Cli {
     }
 
     /// Whether this runs on the embedded log.
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.kafka_brokers.is_none()
     }
 }

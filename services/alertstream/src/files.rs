@@ -12,7 +12,7 @@ const ESCALATION_FILE: &str = "escalation.yml";
 
 /// Which files are used; fixed at the start, read again at each reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub(crate) struct Files {
     alertmanager: Option<PathBuf>,
     escalation: Option<PathBuf>,
     /// The URL of the built-in inbox.
@@ -21,7 +21,7 @@ pub struct Files {
 
 /// Both files' texts and what they mean.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// What they mean, secrets included.
     pub config: Config,
     /// The first file's name, for messages.
@@ -32,7 +32,7 @@ pub struct Loaded {
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum FilesError {
+pub(crate) enum FilesError {
     /// A file cannot be read.
     #[error("{file}: {error}: {way_out}")]
     Unreadable {
@@ -50,7 +50,7 @@ pub enum FilesError {
 
 impl Files {
     /// The named files, or those that are in `folder`, or the built-in ones, which send to `inbox`.
-    pub fn choose(cli: &Cli, folder: &Path, inbox: String) -> Self {
+    pub(crate) fn choose(cli: &Cli, folder: &Path, inbox: String) -> Self {
         let here = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         let alertmanager = cli.config_file.clone().or_else(|| here(CONFIG_FILE));
         // A policy names receivers of its own alertmanager.yml, so the built-in one comes with its own.
@@ -60,12 +60,12 @@ impl Files {
     }
 
     /// Whether the built-in config is in use.
-    pub fn is_built_in(&self) -> bool {
+    pub(crate) fn is_built_in(&self) -> bool {
         self.alertmanager.is_none()
     }
 
     /// The files in use, for people.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let name = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         match (name(&self.alertmanager), name(&self.escalation)) {
             (None, _) => format!("built-in (no {CONFIG_FILE} here)"),
@@ -78,7 +78,7 @@ impl Files {
     ///
     /// # Errors
     /// A file that cannot be read, or every mistake in them with its place.
-    pub fn load(&self) -> Result<Loaded, FilesError> {
+    pub(crate) fn load(&self) -> Result<Loaded, FilesError> {
         let Some(path) = &self.alertmanager else { return self.load_built_in() };
         let alertmanager = (path.display().to_string(), read(path, "--config.file")?);
         let escalation = match &self.escalation {

@@ -18,11 +18,11 @@ const MESSAGE_BYTES: usize = 4 << 20;
 
 /// What has arrived, newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Inbox(Arc<Mutex<VecDeque<Value>>>);
+pub(crate) struct Inbox(Arc<Mutex<VecDeque<Value>>>);
 
 impl Inbox {
     /// `POST /inbox` takes a webhook, `GET /inbox` shows a page, `GET /inbox.json` the messages.
-    pub fn router(self) -> Router {
+    pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/inbox", get(page).post(receive))
             .route("/inbox.json", get(list))

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the topics cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
+pub(crate) enum LayoutError {
     /// They are not there.
     #[error("the topics are not there yet: run `alertstream topics create` with the same --kafka.brokers and --topic-prefix")]
     Missing,
@@ -37,7 +37,7 @@ pub enum LayoutError {
 ///
 /// # Errors
 /// Topics of another layout, or a log that refuses.
-pub fn create(log: &Arc<dyn Log>, partitions: u32) -> Result<(), LayoutError> {
+pub(crate) fn create(log: &Arc<dyn Log>, partitions: u32) -> Result<(), LayoutError> {
     let topics: Vec<NewTopic> = TOPICS
         .iter()
         .map(|spec| NewTopic {
@@ -64,7 +64,7 @@ pub fn create(log: &Arc<dyn Log>, partitions: u32) -> Result<(), LayoutError> {
 ///
 /// # Errors
 /// They are missing, or were made for another layout.
-pub fn check(log: &Arc<dyn Log>) -> Result<(), LayoutError> {
+pub(crate) fn check(log: &Arc<dyn Log>) -> Result<(), LayoutError> {
     let partitions = log.partitions(schemas::topics::ALERTS)?.ok_or(LayoutError::Missing)?;
     if log.partitions(LAYOUT)?.is_none() {
         return Err(LayoutError::Missing);

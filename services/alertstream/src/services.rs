@@ -235,15 +235,11 @@ async fn reload_on_hangup(mut hangups: Hangups, start: Start, console: Option<co
     loop {
         hangups.next().await;
         match &console {
-            Some(console) => match console.reload().await {
-                Ok(version) => tracing::info!(version, "config reloaded"),
-                Err(error) => tracing::error!(error, "the config was not reloaded: the old one goes on"),
-            },
-            None => {
-                if let Err(error) = start.load() {
-                    tracing::error!(%error, "the addresses were not reloaded: the old ones go on");
-                }
-            }
+            // It says itself how it went.
+            Some(console) => drop(console.reload().await),
+            None => drop(start.load().inspect_err(|error| {
+                tracing::error!(%error, "the addresses were not reloaded: the old ones go on");
+            })),
         }
     }
 }
@@ -252,7 +248,9 @@ async fn reload_on_hangup(mut hangups: Hangups, start: Start, console: Option<co
 async fn stop(running: Running) {
     let stopped = spawn_blocking(move || {
         if let Some(ingest) = running.ingest {
-            ingest.stop();
+            if let Err(error) = ingest.stop() {
+                tracing::error!(%error, "ingest did not end in order");
+            }
         }
         running.lanes.iter().for_each(LaneThread::ask_to_stop);
         for lane in running.lanes {

@@ -7,7 +7,7 @@ use alert::Timestamp;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::routing::post;
 use ingest_pipeline::{
@@ -15,7 +15,7 @@ use ingest_pipeline::{
 };
 use runtime::{answer, names};
 use streams::NewRecord;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::append::Appender;
 use crate::config_feed::SharedConfig;
@@ -25,7 +25,13 @@ use crate::counters::{V2, count, count_events};
 /// what bounds the memory that senders can take.
 const REQUESTS_AT_ONCE: usize = 16;
 
-/// How long a request's body may take to arrive, and how long a request may wait for its turn.
+/// How much may be arriving at once, by what the senders say they send: as much as the largest requests at once. A sender
+/// that stands still in the middle of its request so holds no turn, and no more room than its request is large.
+const ARRIVING_BYTES: usize = REQUESTS_AT_ONCE * MAX_BODY_BYTES;
+/// What a request takes of it beside its body: a connection's buffers.
+const REQUEST_BYTES: usize = 16 * 1024;
+
+/// How long a request's body may take to arrive, and how long a request may wait for room and for its turn.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A body larger than this is worked on apart from the threads that serve others.
@@ -40,6 +46,7 @@ pub(crate) struct Posts {
     pub(crate) config: SharedConfig,
     pub(crate) appender: Appender,
     room: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 }
 
 /// What a request came to: what is appended, and what is said of the alerts that were refused.
@@ -64,7 +71,8 @@ impl Posts {
         Self {
             config,
             appender,
-            room: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            room: Arc::new(Semaphore::new(ARRIVING_BYTES)),
+            turns: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
         }
     }
 
@@ -153,8 +161,8 @@ async fn alerts(State(posts): State<Posts>, request: Request) -> Answer {
     let answered = async {
         acceptable(request.headers())?;
         let content_type = text(request.headers(), &CONTENT_TYPE).map(str::to_owned);
-        let _turn = turn(&posts).await?;
-        let body = body_of(request).await?;
+        let (body, _room) = body_of(&posts, request).await?;
+        let _turn = turn(&posts, &posts.turns, 1).await?;
         let deciding = posts.clone();
         let decided = apart(body.len(), move || {
             deciding.decide_alerts(content_type.as_deref(), &body)
@@ -172,8 +180,8 @@ async fn take_events(State(posts): State<Posts>, request: Request) -> Answer {
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect();
-        let _turn = turn(&posts).await?;
-        let body = body_of(request).await?;
+        let (body, _room) = body_of(&posts, request).await?;
+        let _turn = turn(&posts, &posts.turns, 1).await?;
         let deciding = posts.clone();
         let decided = apart(body.len(), move || deciding.decide_events(&headers, &body)).await?;
         posts.finish(decided).await
@@ -201,17 +209,21 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Failed> {
     Err(answer::refused(StatusCode::NOT_ACCEPTABLE, message).into())
 }
 
-async fn turn(posts: &Posts) -> Result<tokio::sync::OwnedSemaphorePermit, Failed> {
-    match tokio::time::timeout(BODY_TIMEOUT, Arc::clone(&posts.room).acquire_owned()).await {
+/// So many permits, in the order of asking.
+async fn turn(posts: &Posts, of: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, Failed> {
+    match tokio::time::timeout(BODY_TIMEOUT, Arc::clone(of).acquire_many_owned(permits)).await {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(posts.unavailable("too many requests at once")),
     }
 }
 
-/// The whole body; 413 if it is too large, 408 if it does not arrive in time.
-async fn body_of(request: Request) -> Result<Bytes, Failed> {
+/// The whole body and the room it takes; 413 if it is too large, 408 if it does not arrive in time.
+async fn body_of(posts: &Posts, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Failed> {
+    let said = text(request.headers(), &CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let bytes = said.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES) + REQUEST_BYTES;
+    let room = turn(posts, &posts.room, u32::try_from(bytes).unwrap_or(u32::MAX)).await?;
     match tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => Ok(body),
+        Ok(Ok(body)) => Ok((body, room)),
         // The only other failure is a connection that broke, and then nobody reads the answer.
         Ok(Err(_)) => Err(refuse_whole(&PostRefused::too_large())),
         Err(_) => {

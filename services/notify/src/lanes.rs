@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use notify_pipeline::{Attempt, AttemptDone, Notify, NotifySettings};
-use streams::{Completions, Effects, LaneError, LaneThread, Log, spawn_lanes};
+use streams::{Completions, Effects, LaneError, LaneThread, Log, NewRecord, spawn_lanes};
 use tokio::sync::watch;
 
+use crate::counters::Counters;
 use crate::sender::Sender;
 
 /// Starts the stage's lanes. `settings.clock_tolerance` must be what the log promises of an earlier owner.
@@ -33,6 +34,7 @@ pub struct LaneSends {
     sender: Sender,
     completions: Completions<AttemptDone>,
     partitions: BTreeMap<u32, PartitionSends>,
+    counters: Counters,
 }
 
 /// What one partition has out.
@@ -96,6 +98,7 @@ impl LaneSends {
             sender,
             completions,
             partitions: BTreeMap::new(),
+            counters: Counters::default(),
         }
     }
 }
@@ -112,6 +115,14 @@ impl Effects<Attempt> for LaneSends {
             completions.send((partition, done)).ok();
             drop(one);
         });
+    }
+
+    fn writing(&mut self, records: &[NewRecord]) {
+        self.counters.writing(records);
+    }
+
+    fn committed(&mut self) {
+        self.counters.committed();
     }
 
     fn revoke(&mut self, partitions: &[u32], budget: Duration) {

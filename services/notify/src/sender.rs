@@ -30,6 +30,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// As in Go's client, whose users Alertmanager's are.
 const MAX_REDIRECTS: usize = 10;
 
+/// What the error begins with of an attempt that took too long.
+pub(crate) const NO_ANSWER: &str = "no answer within";
+
 /// The log's time, as deadlines are written in it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -122,7 +125,7 @@ impl Shared {
         let result = timeout(left, self.exchange(attempt, url, started))
             .await
             .unwrap_or_else(|_| {
-                let error = format!("no answer within {} ms", left.as_millis());
+                let error = format!("{NO_ANSWER} {} ms", left.as_millis());
                 unanswered(error, true, true, started)
             });
         count(&kind, &result, started.elapsed());

@@ -132,11 +132,13 @@ const INTEGRATIONS: [&str; 18] = [
 ];
 
 /// Why a notification can have failed, in Alertmanager's words.
-const FAILURES: [&str; 5] = [
+const FAILURES: [&str; 7] = [
+    "authError",
     "clientError",
     "serverError",
     "contextCanceled",
     "contextDeadlineExceeded",
+    "rateLimited",
     "other",
 ];
 

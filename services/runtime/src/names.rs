@@ -29,6 +29,9 @@ pub struct Metric {
 
 /// Upper bounds for what answers within a request: `prometheus/client_golang`'s default.
 const REQUEST_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Upper bounds for a commit: a local disk's sync, a broker's answer, librdkafka's 20 ms and 100 ms steps, a broker that
+/// is away.
+const COMMIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
 /// Upper bounds for a notification: Alertmanager's.
 const NOTIFICATION_SECONDS: &[f64] = &[1.0, 5.0, 10.0, 15.0, 20.0];
 
@@ -109,6 +112,27 @@ metrics_named! {
     /// Sends that may have been a second delivery, counted from the journal.
     NOTIFY_POSSIBLE_DUPLICATES = "notify_possible_duplicates_total", Kind::Counter, [];
 
+    /// Times the console could not read the log and opened a new reader.
+    CONSOLE_VIEW_ERRORS = "console_view_errors_total", Kind::Counter, [];
+
+    /// When a lane last made a pass, in seconds since the epoch: one that makes none is stuck.
+    STREAMS_LANE_LAST_PASS = "streams_lane_last_pass_timestamp_seconds", Kind::Gauge, ["stage", "lane"];
+    /// Partitions that a lane owns.
+    STREAMS_LANE_PARTITIONS = "streams_lane_partitions", Kind::Gauge, ["stage", "lane"];
+    /// Partitions that a lane owns and restores.
+    STREAMS_LANE_PARTITIONS_RESTORING = "streams_lane_partitions_restoring", Kind::Gauge, ["stage", "lane"];
+    /// State records that a lane holds.
+    STREAMS_LANE_STATE_KEYS = "streams_lane_state_keys", Kind::Gauge, ["stage", "lane"];
+    /// Timers that are armed in a lane.
+    STREAMS_LANE_TIMERS_ARMED = "streams_lane_timers_armed", Kind::Gauge, ["stage", "lane"];
+    /// Records applied in committed transactions.
+    STREAMS_RECORDS_APPLIED = "streams_records_applied_total", Kind::Counter, ["stage"];
+    /// Timers fired in committed transactions.
+    STREAMS_TIMERS_FIRED = "streams_timers_fired_total", Kind::Counter, ["stage"];
+    /// Transactions committed.
+    STREAMS_COMMITS = "streams_commits_total", Kind::Counter, ["stage"];
+    /// How long transactions took, from the first record written to the commit.
+    STREAMS_COMMIT_DURATION = "streams_commit_duration_seconds", Kind::Histogram(COMMIT_SECONDS), ["stage"];
     /// Timers that fired though the inbox's end was not known in time.
     STREAMS_TIMERS_FIRED_BLIND = "streams_timers_fired_blind_total", Kind::Counter, ["stage"];
     /// Inputs refused because they ask for a record that is too large.

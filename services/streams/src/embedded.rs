@@ -40,7 +40,7 @@ use self::store::Store;
 use crate::log::{AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks};
 
 /// How often tombstones of compacted topics are looked for; each time reads these topics once.
-const SWEEP: Duration = Duration::from_secs(3600);
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// What an operator may set.
 #[derive(Debug, Clone)]

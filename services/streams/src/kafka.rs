@@ -277,6 +277,11 @@ fn is_stale(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(failure::is_stale)
 }
 
+/// A wait for the client library, rounded up: it counts whole milliseconds, and spins through what is left of one.
+fn whole_millis(wait: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
 /// The offset in a broker's answer.
 fn offset_of(element: &TopicPartitionListElem<'_>) -> Result<i64, LogError> {
     let what = || format!("{}/{}", element.topic(), element.partition());

@@ -106,6 +106,8 @@ pub struct Lane<P: Processor> {
     inputs: u64,
     idle_since: Option<Timestamp>,
     turn: u32,
+    /// The producer is to be replaced before anything else.
+    anew: bool,
 }
 
 impl<P: Processor> std::fmt::Debug for Lane<P> {
@@ -148,6 +150,7 @@ impl<P: Processor> Lane<P> {
             inputs: 0,
             idle_since: None,
             turn: 0,
+            anew: false,
             log,
             config,
         })
@@ -190,6 +193,10 @@ impl<P: Processor> Lane<P> {
     /// # Errors
     /// The log is of no more use.
     pub fn step(&mut self, wait: Duration) -> Result<Progress, LaneError> {
+        if self.anew {
+            self.start_anew()?;
+            return Ok(Progress::default());
+        }
         self.take_up_tables()?;
         for event in self.poll(wait)? {
             match event {
@@ -360,9 +367,19 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    /// After a transaction whose fate is unknown: a new producer, and every partition as its changelog has it.
+    /// After a transaction whose fate is unknown: a new producer, and every partition as its changelog has it. Where no
+    /// producer is to be had yet, each further step tries again before it does anything else.
     fn start_anew(&mut self) -> Result<(), LaneError> {
-        self.member.renew()?;
+        self.anew = true;
+        match self.member.renew() {
+            Ok(()) => {}
+            Err(LogError::Busy(reason) | LogError::Unknown(reason) | LogError::Abort(reason)) => {
+                self.status.refused(&reason);
+                return Ok(());
+            }
+            Err(error @ (LogError::Refused(_) | LogError::Crashed | LogError::Fatal(_))) => return Err(error.into()),
+        }
+        self.anew = false;
         let partitions: Vec<u32> = self.tasks.keys().copied().collect();
         for partition in partitions {
             self.member.pause(partition)?;

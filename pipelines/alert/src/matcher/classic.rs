@@ -9,10 +9,7 @@ const SPACES: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
 pub(super) fn parse_matchers(input: &str) -> Result<Vec<Matcher>, MatcherError> {
     let input = input.strip_prefix('{').unwrap_or(input);
     let input = input.strip_suffix('}').unwrap_or(input);
-    split(input)
-        .iter()
-        .map(|part| parse_matcher(part))
-        .collect()
+    split(input).iter().map(|part| parse_matcher(part)).collect()
 }
 
 /// Splits at commas outside of quotes. What follows the last comma counts only if it is not blank.
@@ -44,8 +41,7 @@ fn split(input: &str) -> Vec<String> {
 
 /// Reads one matcher: a name of ASCII letters, digits, `_` and `:`, an operator, and a value that may be quoted or absent.
 pub(super) fn parse_matcher(input: &str) -> Result<Matcher, MatcherError> {
-    let (name, op, value) =
-        parts_of(input).ok_or_else(|| MatcherError(format!("bad matcher format: {input}")))?;
+    let (name, op, value) = parts_of(input).ok_or_else(|| MatcherError(format!("bad matcher format: {input}")))?;
     Matcher::new(op, name, unescape(value)?)
 }
 
@@ -68,14 +64,8 @@ fn parts_of(input: &str) -> Option<(&str, MatchOp, &str)> {
 
 /// Takes the quotes and `OpenMetrics` escapes (`\"`, `\n`, `\\`) off a value. Any other backslash stands for itself.
 fn unescape(raw: &str) -> Result<String, MatcherError> {
-    let stray_quote = || {
-        MatcherError(format!(
-            "matcher value contains unescaped double quote: {raw}"
-        ))
-    };
-    let (body, mut open) = raw
-        .strip_prefix('"')
-        .map_or((raw, false), |body| (body, true));
+    let stray_quote = || MatcherError(format!("matcher value contains unescaped double quote: {raw}"));
+    let (body, mut open) = raw.strip_prefix('"').map_or((raw, false), |body| (body, true));
     let mut value = String::with_capacity(body.len());
     let mut chars = body.chars();
     while let Some(c) = chars.next() {

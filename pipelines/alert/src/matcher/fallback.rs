@@ -49,13 +49,8 @@ pub fn parse_matchers(input: &str) -> Result<ParsedMatchers, MatcherError> {
 
 /// Reads any number of matchers in the given mode. Fails with the classic grammar's text, unless UTF-8 is strict.
 pub fn parse_matchers_in(mode: MatcherMode, input: &str) -> Result<ParsedMatchers, MatcherError> {
-    let without_braces = |matchers: &Vec<Matcher>| {
-        matchers
-            .iter()
-            .map(Matcher::to_string)
-            .collect::<Vec<_>>()
-            .join(",")
-    };
+    let without_braces =
+        |matchers: &Vec<Matcher>| matchers.iter().map(Matcher::to_string).collect::<Vec<_>>().join(",");
     let (matchers, warning) = parse_in(
         mode,
         input,
@@ -77,9 +72,7 @@ pub fn parse_matcher(input: &str) -> Result<ParsedMatcher, MatcherError> {
 /// Reads exactly one matcher in the given mode.
 pub fn parse_matcher_in(mode: MatcherMode, input: &str) -> Result<ParsedMatcher, MatcherError> {
     if mode != MatcherMode::Classic && (input.starts_with('{') || input.ends_with('}')) {
-        return Err(MatcherError(format!(
-            "unexpected open or close brace: {input}"
-        )));
+        return Err(MatcherError(format!("unexpected open or close brace: {input}")));
     }
     let (matcher, warning) = parse_in(
         mode,
@@ -108,13 +101,9 @@ fn parse_in<T: PartialEq>(
         (Err(_), Err(error)) => Err(error),
         (Ok(matchers), Err(_)) => Ok((matchers, None)),
         (Ok(new), Ok(old)) if new == old => Ok((new, None)),
-        (Ok(_), Ok(old)) => Ok((
-            old,
-            Some(format!("{DISAGREEMENT} input={}", go_quote(input))),
-        )),
+        (Ok(_), Ok(old)) => Ok((old, Some(format!("{DISAGREEMENT} input={}", go_quote(input))))),
         (Err(error), Ok(old)) => {
-            let (input, error, suggestion) =
-                (go_quote(input), go_quote(&error.0), go_quote(&print(&old)));
+            let (input, error, suggestion) = (go_quote(input), go_quote(&error.0), go_quote(&print(&old)));
             Ok((
                 old,
                 Some(format!(

@@ -97,22 +97,17 @@ impl Translator<'_> {
     }
 
     fn literal(&mut self, c: char) {
-        self.out
-            .push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
     }
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
         let operator = format!("{operator}{}", self.lazy());
         if !self.repeatable {
-            return Err(format!(
-                "missing argument to repetition operator: `{operator}`"
-            ));
+            return Err(format!("missing argument to repetition operator: `{operator}`"));
         }
         if !self.pending.is_empty() && self.out.ends_with(['*', '+', '?', '}']) {
             // Side by side the two operators would mean something else. Go takes this; nobody writes it.
-            return Err(format!(
-                "repetition behind flags is not supported: `{operator}`"
-            ));
+            return Err(format!("repetition behind flags is not supported: `{operator}`"));
         }
         self.out.push_str(&operator);
         let next = match self.rest.chars().next() {
@@ -130,9 +125,7 @@ impl Translator<'_> {
             _ => return Ok(()),
         };
         let next = format!("{next}{}", self.lazy());
-        Err(format!(
-            "invalid nested repetition operator: `{operator}{next}`"
-        ))
+        Err(format!("invalid nested repetition operator: `{operator}{next}`"))
     }
 
     fn lazy(&mut self) -> &'static str {
@@ -207,12 +200,7 @@ impl Translator<'_> {
         if flags.is_empty() && end == ')' {
             return;
         }
-        let of = |wanted| {
-            flags
-                .iter()
-                .filter(move |(_, on)| *on == wanted)
-                .map(|(flag, _)| flag)
-        };
+        let of = |wanted| flags.iter().filter(move |(_, on)| *on == wanted).map(|(flag, _)| flag);
         let mut text = String::from("(?");
         text.extend(of(true));
         if of(false).next().is_some() {
@@ -236,8 +224,7 @@ impl Translator<'_> {
             }
             Some(c @ ('b' | 'B')) => {
                 self.next();
-                self.out
-                    .push_str(if c == 'b' { r"(?-u:\b)" } else { r"(?-u:\B)" });
+                self.out.push_str(if c == 'b' { r"(?-u:\b)" } else { r"(?-u:\B)" });
             }
             Some('Q') => {
                 self.next();
@@ -311,9 +298,7 @@ impl Translator<'_> {
         let read = match c {
             // A single digit from 1 to 7 would be a back reference.
             '0' => octal(&mut chars, 0),
-            '1'..='7' if chars.peek().is_some_and(|c| c.is_digit(8)) => {
-                octal(&mut chars, c.to_digit(8).unwrap_or(0))
-            }
+            '1'..='7' if chars.peek().is_some_and(|c| c.is_digit(8)) => octal(&mut chars, c.to_digit(8).unwrap_or(0)),
             'x' => hexadecimal(&mut chars),
             'a' => Some('\x07'),
             'f' => Some('\x0c'),
@@ -360,16 +345,10 @@ fn hexadecimal(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     }
     let mut digits = 0;
     while chars.next_if_eq(&'}').is_none() {
-        code = code
-            .checked_mul(16)?
-            .checked_add(chars.next()?.to_digit(16)?)?;
+        code = code.checked_mul(16)?.checked_add(chars.next()?.to_digit(16)?)?;
         digits += 1;
     }
-    if digits == 0 {
-        None
-    } else {
-        char::from_u32(code)
-    }
+    if digits == 0 { None } else { char::from_u32(code) }
 }
 
 /// Reads `n}`, `n,}` or `n,m}` after an opening brace: the operator, or why it is refused, and the text behind it.
@@ -380,9 +359,7 @@ fn count(rest: &str) -> Option<(Result<String, String>, &str)> {
         .split_once(',')
         .map_or((inside, None), |(low, high)| (low, Some(high)));
     let is_number = |digits: &str| {
-        !digits.is_empty()
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && (digits == "0" || !digits.starts_with('0'))
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'))
     };
     if !is_number(low) || !high.is_none_or(|high| high.is_empty() || is_number(high)) {
         return None;

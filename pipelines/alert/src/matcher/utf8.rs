@@ -25,10 +25,7 @@ pub(super) fn parse_matcher(input: &str) -> Result<Matcher, MatcherError> {
     match (matchers.pop(), matchers.len()) {
         (Some(matcher), 0) => Ok(matcher),
         (None, _) => Err(MatcherError("no matchers".to_owned())),
-        (Some(_), others) => Err(MatcherError(format!(
-            "expected 1 matcher, found {}",
-            others + 1
-        ))),
+        (Some(_), others) => Err(MatcherError(format!("expected 1 matcher, found {}", others + 1))),
     }
 }
 
@@ -49,10 +46,7 @@ impl<'a> Parser<'a> {
             }
             Some(_) => {}
         }
-        let mut more = self
-            .lexer
-            .peek()?
-            .is_some_and(|token| token.kind != Kind::CloseBrace);
+        let mut more = self.lexer.peek()?.is_some_and(|token| token.kind != Kind::CloseBrace);
         while more {
             matchers.push(self.matcher()?);
             more = self.comma()?;
@@ -72,9 +66,7 @@ impl<'a> Parser<'a> {
         let value = unquote(&self.expect(is_text, "expected label value")?)?;
         let op = match operator.kind {
             Kind::Operator(op) => op,
-            Kind::OpenBrace | Kind::CloseBrace | Kind::Comma | Kind::Quoted | Kind::Unquoted => {
-                MatchOp::Equal
-            }
+            Kind::OpenBrace | Kind::CloseBrace | Kind::Comma | Kind::Quoted | Kind::Unquoted => MatchOp::Equal,
         };
         Matcher::new(op, name, value).map_err(|error| format!("failed to create matcher: {error}"))
     }
@@ -98,11 +90,7 @@ impl<'a> Parser<'a> {
     /// Whether the next token is the `wanted` one. At the end of the input nothing is; a token that is none of `allowed`
     /// is an error.
     fn next_is(&mut self, allowed: &[Kind], wanted: Kind, what: &str) -> Result<bool, String> {
-        match self
-            .lexer
-            .peek()
-            .map_err(|error| format!("{error}: {what}"))?
-        {
+        match self.lexer.peek().map_err(|error| format!("{error}: {what}"))? {
             None => Ok(false),
             Some(token) if allowed.contains(&token.kind) => Ok(token.kind == wanted),
             Some(token) => Err(unexpected(&token, what)),
@@ -124,10 +112,7 @@ impl<'a> Parser<'a> {
             )),
             (false, Some(token)) if token.kind == Kind::CloseBrace => {
                 self.lexer.scan()?;
-                Err(format!(
-                    "0:{}: }}: expected opening brace",
-                    self.lexer.column()
-                ))
+                Err(format!("0:{}: }}: expected opening brace", self.lexer.column()))
             }
             (false, _) => Ok(()),
         }
@@ -135,25 +120,15 @@ impl<'a> Parser<'a> {
 
     fn end(&mut self) -> Result<(), String> {
         const EXPECTED_END: &str = "expected end of input";
-        match self
-            .lexer
-            .scan()
-            .map_err(|error| format!("{error}: {EXPECTED_END}"))?
-        {
+        match self.lexer.scan().map_err(|error| format!("{error}: {EXPECTED_END}"))? {
             None => Ok(()),
-            Some(Token {
-                start, end, text, ..
-            }) => Err(format!("{start}:{end}: {text}: {EXPECTED_END}")),
+            Some(Token { start, end, text, .. }) => Err(format!("{start}:{end}: {text}: {EXPECTED_END}")),
         }
     }
 
     /// Takes the next token, which must be of the right kind.
     fn expect(&mut self, right: impl Fn(Kind) -> bool, what: &str) -> Result<Token<'a>, String> {
-        match self
-            .lexer
-            .peek()
-            .map_err(|error| format!("{error}: {what}"))?
-        {
+        match self.lexer.peek().map_err(|error| format!("{error}: {what}"))? {
             Some(token) if right(token.kind) => {
                 self.lexer.scan()?;
                 Ok(token)
@@ -165,10 +140,7 @@ impl<'a> Parser<'a> {
 }
 
 fn unexpected(token: &Token<'_>, what: &str) -> String {
-    format!(
-        "{}:{}: unexpected {}: {what}",
-        token.start, token.end, token.text
-    )
+    format!("{}:{}: unexpected {}: {what}", token.start, token.end, token.text)
 }
 
 /// The text that a name or value stands for.
@@ -176,10 +148,5 @@ fn unquote(token: &Token<'_>) -> Result<String, String> {
     if token.kind != Kind::Quoted {
         return Ok(token.text.to_owned());
     }
-    go_unquote(token.text).ok_or_else(|| {
-        format!(
-            "{}:{}: {}: invalid input",
-            token.start, token.end, token.text
-        )
-    })
+    go_unquote(token.text).ok_or_else(|| format!("{}:{}: {}: invalid input", token.start, token.end, token.text))
 }

@@ -1,8 +1,8 @@
 //! Keys of routes and groups, partitions, and the order in a message.
 
 use alert::{
-    GroupHash, GroupId, GroupKey, LabelSet, MatchOp, Matcher, Matchers, compare_for_notification,
-    group_key, partition_for, route_key, sort_key,
+    GroupHash, GroupId, GroupKey, LabelSet, MatchOp, Matcher, Matchers, compare_for_notification, group_key,
+    partition_for, route_key, sort_key,
 };
 
 use crate::labels::labels;
@@ -91,10 +91,7 @@ fn partitions_are_even() {
         let partition = partition_for(format!("{{}}:{{alertname=\"A{i}\"}}").as_bytes(), 16);
         counts[usize::try_from(partition).unwrap()] += 1;
     }
-    assert!(
-        counts.iter().all(|count| (850..1_150).contains(count)),
-        "{counts:?}"
-    );
+    assert!(counts.iter().all(|count| (850..1_150).contains(count)), "{counts:?}");
 }
 
 #[test]

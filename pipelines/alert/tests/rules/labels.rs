@@ -24,10 +24,7 @@ fn a_fingerprint_is_prometheus_own() {
         let fingerprint = labels(text).fingerprint();
         assert_eq!(fingerprint.to_string(), printed, "{text}");
         assert_eq!(printed.parse(), Ok(fingerprint), "{text}");
-        assert_eq!(
-            serde_json::to_string(&fingerprint).unwrap(),
-            format!("\"{printed}\"")
-        );
+        assert_eq!(serde_json::to_string(&fingerprint).unwrap(), format!("\"{printed}\""));
     }
 }
 
@@ -44,14 +41,8 @@ fn a_fingerprint_is_read_strictly() {
 fn a_label_set_prints_as_alertmanager_prints_group_labels() {
     let rows = [
         (LabelSet::new(), "{}"),
-        (
-            LabelSet::from([("b", "y"), ("a", "x")]),
-            r#"{a="x", b="y"}"#,
-        ),
-        (
-            LabelSet::from([("a", "a \"q\" \\ \n")]),
-            r#"{a="a \"q\" \\ \n"}"#,
-        ),
+        (LabelSet::from([("b", "y"), ("a", "x")]), r#"{a="x", b="y"}"#),
+        (LabelSet::from([("a", "a \"q\" \\ \n")]), r#"{a="a \"q\" \\ \n"}"#),
         (LabelSet::from([("a", "")]), r#"{a=""}"#),
         (LabelSet::from([("größe", "ü✓")]), r#"{größe="ü✓"}"#),
     ];
@@ -120,10 +111,7 @@ fn label_names_are_any_text_or_classic() {
     ];
     for (name, utf8, classic) in rows {
         assert_eq!(
-            (
-                validate_name(name).is_ok(),
-                validate_classic_name(name).is_ok()
-            ),
+            (validate_name(name).is_ok(), validate_classic_name(name).is_ok()),
             (utf8, classic),
             "{name}"
         );
@@ -132,10 +120,7 @@ fn label_names_are_any_text_or_classic() {
         validate_classic_name("a\"b").unwrap_err().to_string(),
         r#"invalid name "a\"b""#
     );
-    assert_eq!(
-        validate_name("").unwrap_err().to_string(),
-        r#"invalid name """#
-    );
+    assert_eq!(validate_name("").unwrap_err().to_string(), r#"invalid name """#);
 }
 
 #[test]
@@ -151,33 +136,19 @@ fn before_counts_labels_then_names_then_values() {
         ("a=10", "a=9", Ordering::Less),
     ];
     for (left, right, order) in rows {
-        assert_eq!(
-            labels(left).before(&labels(right)),
-            order,
-            "{left} | {right}"
-        );
-        assert_eq!(
-            labels(right).before(&labels(left)),
-            order.reverse(),
-            "{right} | {left}"
-        );
+        assert_eq!(labels(left).before(&labels(right)), order, "{left} | {right}");
+        assert_eq!(labels(right).before(&labels(left)), order.reverse(), "{right} | {left}");
     }
 }
 
 /// Prometheus' own words for it: over the sorted names of both, the set without the name comes first.
 fn before_by_union(left: &LabelSet, right: &LabelSet) -> Ordering {
-    let names: std::collections::BTreeSet<_> = left
-        .iter()
-        .chain(right.iter())
-        .map(|(name, _)| name)
-        .collect();
+    let names: std::collections::BTreeSet<_> = left.iter().chain(right.iter()).map(|(name, _)| name).collect();
     let by_name = names
         .into_iter()
         .map(|name| left.get(name).cmp(&right.get(name)))
         .find(|order| order.is_ne());
-    left.len()
-        .cmp(&right.len())
-        .then(by_name.unwrap_or(Ordering::Equal))
+    left.len().cmp(&right.len()).then(by_name.unwrap_or(Ordering::Equal))
 }
 
 #[test]
@@ -185,21 +156,12 @@ fn before_agrees_with_its_definition() {
     let mut seeded = Seeded(3);
     let mut set = || -> LabelSet {
         (0..seeded.below(4))
-            .map(|_| {
-                (
-                    format!("n{}", seeded.below(4)),
-                    format!("v{}", seeded.below(2)),
-                )
-            })
+            .map(|_| (format!("n{}", seeded.below(4)), format!("v{}", seeded.below(2))))
             .collect()
     };
     for _ in 0..5_000 {
         let (left, right) = (set(), set());
-        assert_eq!(
-            left.before(&right),
-            before_by_union(&left, &right),
-            "{left} | {right}"
-        );
+        assert_eq!(left.before(&right), before_by_union(&left, &right), "{left} | {right}");
     }
 }
 
@@ -213,8 +175,5 @@ fn an_empty_value_is_an_absent_label() {
     assert_eq!(set.clone().without_empty_values(), labels("b=x"));
     assert_eq!(set.only(["b", "c"]), labels("b=x"));
     assert_eq!(serde_json::to_string(&set).unwrap(), r#"{"a":"","b":"x"}"#);
-    assert_eq!(
-        serde_json::from_str::<LabelSet>(r#"{"a":"","b":"x"}"#).unwrap(),
-        set
-    );
+    assert_eq!(serde_json::from_str::<LabelSet>(r#"{"a":"","b":"x"}"#).unwrap(), set);
 }

@@ -1,9 +1,5 @@
 //! The rules of the nouns, as tables: each row is a fact about Alertmanager, Prometheus or Go.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod groups;
 mod labels;

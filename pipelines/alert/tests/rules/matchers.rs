@@ -1,8 +1,8 @@
 //! Matchers: meaning, print, order, and the three grammars.
 
 use alert::{
-    LabelSet, MatchOp, Matcher, MatcherMode, Matchers, parse_matcher, parse_matcher_in,
-    parse_matchers, parse_matchers_in,
+    LabelSet, MatchOp, Matcher, MatcherMode, Matchers, parse_matcher, parse_matcher_in, parse_matchers,
+    parse_matchers_in,
 };
 
 use crate::Seeded;
@@ -71,10 +71,7 @@ fn matchers_sort_by_name_value_and_operator() {
         matcher(NotEqual, "a", "1"),
     ]);
     matchers.sort();
-    assert_eq!(
-        matchers.to_string(),
-        r#"{a="1",a!="1",a=~"1",a!~"1",a="2",b="1"}"#
-    );
+    assert_eq!(matchers.to_string(), r#"{a="1",a!="1",a=~"1",a!~"1",a="2",b="1"}"#);
 }
 
 #[test]
@@ -88,10 +85,7 @@ fn a_matcher_travels_as_the_api_writes_it() {
 
 /// What a mode makes of an input: the print of its matchers, or the error.
 fn read(mode: MatcherMode, input: &str) -> String {
-    parse_matchers_in(mode, input).map_or_else(
-        |error| error.to_string(),
-        |parsed| parsed.matchers.to_string(),
-    )
+    parse_matchers_in(mode, input).map_or_else(|error| error.to_string(), |parsed| parsed.matchers.to_string())
 }
 
 #[test]
@@ -160,10 +154,7 @@ fn the_utf8_grammar_says_where_it_stumbles() {
             r"8:9: \: invalid input: expected a comma or close brace",
         ),
         (r#"{foo="bar\w"}"#, r#"5:12: "bar\w": invalid input"#),
-        (
-            r#"foo="bär"#,
-            "4:8: \"bär: missing end \": expected label value",
-        ),
+        (r#"foo="bär"#, "4:8: \"bär: missing end \": expected label value"),
         ("{foo=bar} x", "10:11: x: expected end of input"),
         ("{foo=bar}}", "9:10: }: expected end of input"),
         (
@@ -202,22 +193,13 @@ fn the_classic_grammar_reads() {
         ("foo=a,,b=c", "bad matcher format: "),
         ("größe=b", "bad matcher format: größe=b"),
         (r#""foo"=b"#, r#"bad matcher format: "foo"=b"#),
-        (
-            r#"foo="a"#,
-            r#"matcher value contains unescaped double quote: "a"#,
-        ),
-        (
-            r#"foo=a""#,
-            r#"matcher value contains unescaped double quote: a""#,
-        ),
+        (r#"foo="a"#, r#"matcher value contains unescaped double quote: "a"#),
+        (r#"foo=a""#, r#"matcher value contains unescaped double quote: a""#),
         (
             r#"foo="a"b""#,
             r#"matcher value contains unescaped double quote: "a"b""#,
         ),
-        (
-            r#"foo="a\""#,
-            r#"matcher value contains unescaped double quote: "a\""#,
-        ),
+        (r#"foo="a\""#, r#"matcher value contains unescaped double quote: "a\""#),
         ("foo=~[", "error parsing regexp: missing closing ]: `[)$`"),
     ];
     for (input, printed) in rows {
@@ -237,11 +219,7 @@ fn by_default_both_grammars_are_asked() {
             r#"{foo=""}"#,
             Some(r#"input="foo=" err="end of input: expected label value" suggestion="foo=\"\"""#),
         ),
-        (
-            "{foo=bar",
-            r#"{foo="bar"}"#,
-            Some(r#"suggestion="foo=\"bar\"""#),
-        ),
+        ("{foo=bar", r#"{foo="bar"}"#, Some(r#"suggestion="foo=\"bar\"""#)),
         (
             r#"foo="\xf0\x9f\x99\x82""#,
             r#"{foo="\\xf0\\x9f\\x99\\x82"}"#,
@@ -263,20 +241,14 @@ fn by_default_both_grammars_are_asked() {
 
 #[test]
 fn a_single_matcher_has_no_braces() {
-    assert_eq!(
-        parse_matcher("foo=bar").unwrap().matcher,
-        matcher(Equal, "foo", "bar")
-    );
+    assert_eq!(parse_matcher("foo=bar").unwrap().matcher, matcher(Equal, "foo", "bar"));
     for input in ["{foo=bar", "foo=bar}", "{foo=bar}"] {
         assert_eq!(
             parse_matcher(input).unwrap_err().to_string(),
             format!("unexpected open or close brace: {input}")
         );
     }
-    let rows = [
-        ("", "no matchers"),
-        ("a=b,c=d", "expected 1 matcher, found 2"),
-    ];
+    let rows = [("", "no matchers"), ("a=b,c=d", "expected 1 matcher, found 2")];
     for (input, error) in rows {
         assert_eq!(
             parse_matcher_in(MatcherMode::Utf8Strict, input)
@@ -285,21 +257,13 @@ fn a_single_matcher_has_no_braces() {
             error
         );
     }
-    assert_eq!(
-        parse_matcher("").unwrap_err().to_string(),
-        "bad matcher format: "
-    );
-    assert_eq!(
-        parse_matcher("a=b,c=d").unwrap().matcher,
-        matcher(Equal, "a", "b,c=d")
-    );
+    assert_eq!(parse_matcher("").unwrap_err().to_string(), "bad matcher format: ");
+    assert_eq!(parse_matcher("a=b,c=d").unwrap().matcher, matcher(Equal, "a", "b,c=d"));
 }
 
 #[test]
 fn what_is_printed_reads_back() {
-    const PIECES: [&str; 14] = [
-        "a", "ü", " ", "\"", "\\", "\n", "{", "}", ",", "=", "~", "!", "🙂", "n",
-    ];
+    const PIECES: [&str; 14] = ["a", "ü", " ", "\"", "\\", "\n", "{", "}", ",", "=", "~", "!", "🙂", "n"];
     let mut seeded = Seeded(4);
     for _ in 0..3_000 {
         let mut text = |least| -> String {
@@ -328,11 +292,7 @@ fn no_input_upsets_a_parser() {
         let input: String = (0..length)
             .map(|_| PIECES[usize::try_from(seeded.below(12)).unwrap()])
             .collect();
-        for mode in [
-            MatcherMode::Fallback,
-            MatcherMode::Classic,
-            MatcherMode::Utf8Strict,
-        ] {
+        for mode in [MatcherMode::Fallback, MatcherMode::Classic, MatcherMode::Utf8Strict] {
             assert!(!read(mode, &input).is_empty());
         }
     }

@@ -43,108 +43,28 @@ fn ranges_overlap_strictly() {
 /// Stored, arriving, what is stored then, and which of the two was the newer.
 const MERGES: &[(Version, Version, Version, Side)] = &[
     // A re-send with a later end replaces, start and all.
-    (
-        (10, 20, 10, ""),
-        (10, 30, 15, ""),
-        (10, 30, 15, ""),
-        Side::New,
-    ),
-    (
-        (10, 20, 10, ""),
-        (40, 50, 40, ""),
-        (40, 50, 40, ""),
-        Side::New,
-    ),
+    ((10, 20, 10, ""), (10, 30, 15, ""), (10, 30, 15, ""), Side::New),
+    ((10, 20, 10, ""), (40, 50, 40, ""), (40, 50, 40, ""), Side::New),
     // No overlap: the arriving one replaces, though it was received earlier.
-    (
-        (10, 20, 50, "r"),
-        (40, 60, 40, ""),
-        (40, 60, 40, ""),
-        Side::New,
-    ),
+    ((10, 20, 50, "r"), (40, 60, 40, ""), (40, 60, 40, ""), Side::New),
     // The earlier start counts.
-    (
-        (10, 20, 10, ""),
-        (12, 25, 15, ""),
-        (10, 25, 15, ""),
-        Side::New,
-    ),
-    (
-        (10, 20, 10, ""),
-        (5, 25, 15, "t"),
-        (5, 25, 15, "t"),
-        Side::New,
-    ),
-    (
-        (10, 30, 10, "t"),
-        (5, 25, 15, ""),
-        (5, 25, 15, ""),
-        Side::New,
-    ),
+    ((10, 20, 10, ""), (12, 25, 15, ""), (10, 25, 15, ""), Side::New),
+    ((10, 20, 10, ""), (5, 25, 15, "t"), (5, 25, 15, "t"), Side::New),
+    ((10, 30, 10, "t"), (5, 25, 15, ""), (5, 25, 15, ""), Side::New),
     // It fires: a later end that somebody set is kept, a later end from a timeout is not.
-    (
-        (10, 40, 10, ""),
-        (12, 25, 15, ""),
-        (10, 40, 15, ""),
-        Side::New,
-    ),
-    (
-        (10, 40, 10, ""),
-        (12, 25, 15, "t"),
-        (10, 40, 15, "t"),
-        Side::New,
-    ),
-    (
-        (10, 40, 10, "t"),
-        (12, 25, 15, ""),
-        (10, 25, 15, ""),
-        Side::New,
-    ),
+    ((10, 40, 10, ""), (12, 25, 15, ""), (10, 40, 15, ""), Side::New),
+    ((10, 40, 10, ""), (12, 25, 15, "t"), (10, 40, 15, "t"), Side::New),
+    ((10, 40, 10, "t"), (12, 25, 15, ""), (10, 25, 15, ""), Side::New),
     // It is resolved: a firing version's later end is dropped, a resolved one's is kept.
-    (
-        (10, 40, 10, ""),
-        (10, 15, 15, "r"),
-        (10, 15, 15, "r"),
-        Side::New,
-    ),
-    (
-        (10, 40, 41, "r"),
-        (10, 15, 42, "r"),
-        (10, 40, 42, "r"),
-        Side::New,
-    ),
-    (
-        (10, 40, 41, "tr"),
-        (12, 15, 42, "r"),
-        (10, 40, 42, "r"),
-        Side::New,
-    ),
+    ((10, 40, 10, ""), (10, 15, 15, "r"), (10, 15, 15, "r"), Side::New),
+    ((10, 40, 41, "r"), (10, 15, 42, "r"), (10, 40, 42, "r"), Side::New),
+    ((10, 40, 41, "tr"), (12, 15, 42, "r"), (10, 40, 42, "r"), Side::New),
     // The stored version was received later: it is the newer one.
-    (
-        (10, 40, 30, ""),
-        (5, 25, 15, ""),
-        (5, 40, 30, ""),
-        Side::Old,
-    ),
-    (
-        (10, 15, 15, "r"),
-        (12, 40, 10, ""),
-        (10, 15, 15, "r"),
-        Side::Old,
-    ),
-    (
-        (10, 30, 20, "t"),
-        (12, 60, 10, ""),
-        (10, 60, 20, "t"),
-        Side::Old,
-    ),
+    ((10, 40, 30, ""), (5, 25, 15, ""), (5, 40, 30, ""), Side::Old),
+    ((10, 15, 15, "r"), (12, 40, 10, ""), (10, 15, 15, "r"), Side::Old),
+    ((10, 30, 20, "t"), (12, 60, 10, ""), (10, 60, 20, "t"), Side::Old),
     // A tie goes to the arriving one.
-    (
-        (10, 40, 15, "t"),
-        (12, 25, 15, ""),
-        (10, 25, 15, ""),
-        Side::New,
-    ),
+    ((10, 40, 15, "t"), (12, 25, 15, ""), (10, 25, 15, ""), Side::New),
 ];
 
 #[test]
@@ -185,10 +105,7 @@ fn the_version_received_later_gives_all_that_is_no_time() {
 #[test]
 fn resolved_means_ended_by_then() {
     let alert = alert(10, 20, 10, "");
-    assert_eq!(
-        [19, 20, 21].map(|t| alert.resolved_at(at(t))),
-        [false, true, true]
-    );
+    assert_eq!([19, 20, 21].map(|t| alert.resolved_at(at(t))), [false, true, true]);
     let endless = Alert {
         ends_at: Timestamp::ZERO_TIME,
         ..alert

@@ -28,10 +28,7 @@ fn reasons_print_as_in_payloads_and_read_back() {
 #[test]
 fn mute_reasons_say_by_what() {
     let rows = [
-        (
-            MuteReason::Silenced(vec!["a".into(), "b".into()]),
-            "silenced by a, b",
-        ),
+        (MuteReason::Silenced(vec!["a".into(), "b".into()]), "silenced by a, b"),
         (
             MuteReason::Inhibited(Fingerprint::new(255)),
             "inhibited by 00000000000000ff",
@@ -44,15 +41,9 @@ fn mute_reasons_say_by_what() {
             MuteReason::ActiveTimeInterval(vec!["days".into()]),
             "outside of active time intervals days",
         ),
-        (
-            MuteReason::Acknowledged("ann".into()),
-            "acknowledged by ann",
-        ),
+        (MuteReason::Acknowledged("ann".into()), "acknowledged by ann"),
         (MuteReason::Snoozed("ann".into()), "snoozed by ann"),
-        (
-            MuteReason::NotChanged,
-            "nothing new since the last notification",
-        ),
+        (MuteReason::NotChanged, "nothing new since the last notification"),
         (
             MuteReason::ResolvedNotSent,
             "the integration does not send resolved alerts",

@@ -83,16 +83,10 @@ fn expressions_match_as_in_go() {
             .split('¦')
             .filter(|value| !value.is_empty() || yes.starts_with(['¦']) || pattern.is_empty())
         {
-            assert!(
-                matcher.matches_value(value),
-                "{pattern} should match {value:?}"
-            );
+            assert!(matcher.matches_value(value), "{pattern} should match {value:?}");
         }
         for value in no.split('¦').filter(|value| !value.is_empty()) {
-            assert!(
-                !matcher.matches_value(value),
-                "{pattern} should not match {value:?}"
-            );
+            assert!(!matcher.matches_value(value), "{pattern} should not match {value:?}");
         }
     }
 }

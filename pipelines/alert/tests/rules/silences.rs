@@ -131,11 +131,7 @@ fn an_update_keeps_the_id_or_not() {
         (silence(10, 14, A), 15, false),
         (silence(11, 30, A), 15, false),
         (silence(10, 30, SWAPPED), 15, false),
-        (
-            silence(10, 30, &[("a", "!=", "1"), ("b", "=", "2")]),
-            15,
-            false,
-        ),
+        (silence(10, 30, &[("a", "!=", "1"), ("b", "=", "2")]), 15, false),
         // Pending.
         (silence(5, 30, A), 5, true),
         (silence(4, 30, A), 5, false),
@@ -153,11 +149,7 @@ fn an_update_keeps_the_id_or_not() {
         starts_at: Timestamp::from_millis(10_999),
         ..silence(10, 30, A)
     };
-    assert!(Silence::can_update(
-        &silence(10, 20, A),
-        &within_the_second,
-        at(15)
-    ));
+    assert!(Silence::can_update(&silence(10, 20, A), &within_the_second, at(15)));
 }
 
 #[test]
@@ -166,11 +158,7 @@ fn expiring_ends_it_now() {
     for (now, changed, starts, ends) in rows {
         let mut silence = silence(10, 20, &[]);
         assert_eq!(silence.expire(at(now)), changed, "at {now}");
-        assert_eq!(
-            (silence.starts_at, silence.ends_at),
-            (at(starts), at(ends)),
-            "at {now}"
-        );
+        assert_eq!((silence.starts_at, silence.ends_at), (at(starts), at(ends)), "at {now}");
         assert_eq!(
             silence.state(at(now) + alert::PromDuration::from_millis(1)),
             SilenceState::Expired
@@ -183,10 +171,7 @@ fn a_silence_reads_the_apis_matchers() {
     let json = r#"{"matchers":[{"name":"a","value":"b"},{"name":"c","value":"d|e","isRegex":true,"isEqual":false}],
         "startsAt":1,"endsAt":2,"createdBy":"ann","comment":"why"}"#;
     let silence: Silence = serde_json::from_str(json).unwrap();
-    assert_eq!(
-        silence.matchers,
-        [matcher("a", "=", "b"), matcher("c", "!~", "d|e")]
-    );
+    assert_eq!(silence.matchers, [matcher("a", "=", "b"), matcher("c", "!~", "d|e")]);
     assert_eq!(silence.created_by, "ann");
     let matchers = silence.compile().unwrap();
     assert_eq!(matchers.to_string(), r#"{a="b",c!~"d|e"}"#);

@@ -129,10 +129,7 @@ fn a_timestamp_says_what_is_wrong_with_a_text() {
 #[test]
 fn every_instant_prints_and_reads_back() {
     let mut seeded = Seeded(1);
-    let span = Timestamp::parse("9999-12-31T23:59:59.999Z")
-        .unwrap()
-        .millis()
-        - Timestamp::ZERO_TIME.millis();
+    let span = Timestamp::parse("9999-12-31T23:59:59.999Z").unwrap().millis() - Timestamp::ZERO_TIME.millis();
     for _ in 0..20_000 {
         let offset = i64::try_from(seeded.below(span.unsigned_abs())).unwrap();
         let time = Timestamp::from_millis(Timestamp::ZERO_TIME.millis() + offset);
@@ -151,19 +148,13 @@ fn time_arithmetic_saturates() {
         Timestamp::MAX.saturating_since(Timestamp::from_millis(i64::MIN)),
         forever
     );
-    assert_eq!(
-        Timestamp::ZERO.saturating_since(Timestamp::MAX),
-        PromDuration::ZERO
-    );
+    assert_eq!(Timestamp::ZERO.saturating_since(Timestamp::MAX), PromDuration::ZERO);
     assert_eq!(
         Timestamp::from_millis(1_500) - PromDuration::from_secs(1),
         Timestamp::from_millis(500)
     );
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
-    assert_eq!(
-        Timestamp::from_millis(i64::MIN).to_string(),
-        "0001-01-01T00:00:00.000Z"
-    );
+    assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
 }
 
 #[test]
@@ -186,19 +177,11 @@ fn a_duration_reads_and_prints_as_prometheus_does() {
         ("10y", 315_360_000_000, "10y"),
         ("1y1w1d1h1m1s1ms", 32_230_861_001, "373d1h1m1s1ms"),
         ("292y", 9_208_512_000_000, "292y"),
-        (
-            "9223372036854ms",
-            9_223_372_036_854,
-            "106751d23h47m16s854ms",
-        ),
+        ("9223372036854ms", 9_223_372_036_854, "106751d23h47m16s854ms"),
     ];
     for (text, ms, printed) in rows {
         let duration: PromDuration = text.parse().unwrap();
-        assert_eq!(
-            (duration.millis(), &*duration.to_string()),
-            (ms, printed),
-            "{text}"
-        );
+        assert_eq!((duration.millis(), &*duration.to_string()), (ms, printed), "{text}");
     }
 }
 
@@ -223,10 +206,7 @@ fn a_duration_refuses_in_prometheus_words() {
         "5\u{661}s",
     ] {
         let error = text.parse::<PromDuration>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("not a valid duration string: \"{text}\"")
-        );
+        assert_eq!(error.to_string(), format!("not a valid duration string: \"{text}\""));
     }
     assert_eq!(
         "a\"b".parse::<PromDuration>().unwrap_err().to_string(),
@@ -263,9 +243,6 @@ fn times_and_durations_travel_as_numbers_and_texts() {
     let pair = (Timestamp::from_millis(-5), PromDuration::from_mins(90));
     let json = serde_json::to_string(&pair).unwrap();
     assert_eq!(json, r#"[-5,"1h30m"]"#);
-    assert_eq!(
-        serde_json::from_str::<(Timestamp, PromDuration)>(&json).unwrap(),
-        pair
-    );
+    assert_eq!(serde_json::from_str::<(Timestamp, PromDuration)>(&json).unwrap(), pair);
     assert!(serde_json::from_str::<PromDuration>("\"1.5h\"").is_err());
 }

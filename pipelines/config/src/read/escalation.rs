@@ -23,14 +23,7 @@ const MAX_REPEATS: u64 = 100;
 
 const FILE: Block = Block {
     type_name: "escalation.plain",
-    known: &[
-        "version",
-        "team_label",
-        "severity",
-        "teams",
-        "policies",
-        "receivers",
-    ],
+    known: &["version", "team_label", "severity", "teams", "policies", "receivers"],
     later: &[
         "people",
         "schedules",
@@ -80,12 +73,7 @@ const BINDING: Block = Block {
 
 /// The file's content; `None` for an empty file, or where an error was reported. `complete` says that all of
 /// `alertmanager.yml` could be read, so that a receiver without integrations really has none.
-pub(super) fn read(
-    report: &mut Report,
-    text: &str,
-    receivers: &[Receiver],
-    complete: bool,
-) -> Option<Escalation> {
+pub(super) fn read(report: &mut Report, text: &str, receivers: &[Receiver], complete: bool) -> Option<Escalation> {
     let root = super::parse(report, text)?;
     let top = fields(report, &root, &FILE)?;
     Some(
@@ -127,10 +115,7 @@ impl Reader<'_> {
         let mut policies = BTreeMap::new();
         let policy_nodes = self.map(top, "policies");
         for (name, _, node) in &policy_nodes {
-            policies.extend(
-                self.policy(name, node)
-                    .map(|policy| ((*name).to_owned(), policy)),
-            );
+            policies.extend(self.policy(name, node).map(|policy| ((*name).to_owned(), policy)));
         }
         let names = Names {
             teams: teams.keys().map(String::as_str).collect(),
@@ -152,11 +137,8 @@ impl Reader<'_> {
                 .any(|binding| binding.policy.as_deref() == Some(name))
             {
                 let hint = Some("name it under `receivers`, or remove it".to_owned());
-                self.report.warn(
-                    at,
-                    format!("policy {} is used by no receiver", go_quote(name)),
-                    hint,
-                );
+                self.report
+                    .warn(at, format!("policy {} is used by no receiver", go_quote(name)), hint);
             }
         }
         Escalation {
@@ -205,10 +187,8 @@ impl Reader<'_> {
             severity.order.clear();
             for (value, at) in values::strings(self.report, order).unwrap_or_default() {
                 if severity.order.contains(&value) {
-                    let message =
-                        format!("duplicated value {} in severity order", go_quote(&value));
-                    self.report
-                        .error(at, message, Some("remove one of the two".to_owned()));
+                    let message = format!("duplicated value {} in severity order", go_quote(&value));
+                    self.report.error(at, message, Some("remove one of the two".to_owned()));
                 }
                 severity.order.push(value);
             }
@@ -234,30 +214,20 @@ impl Reader<'_> {
             .and_then(|steps| values::list(self.report, steps, "[]escalation.Step"));
         let nodes = nodes.unwrap_or_default();
         if nodes.is_empty() {
-            let hint =
-                Some("add `steps: [{notify: [{receiver: NAME}], escalate_after: 5m}]`".to_owned());
+            let hint = Some("add `steps: [{notify: [{receiver: NAME}], escalate_after: 5m}]`".to_owned());
             self.report
                 .error(block.at("steps"), format!("{user} has no steps"), hint);
         }
-        let steps = nodes
-            .iter()
-            .filter_map(|step| self.step(step, &user))
-            .collect();
+        let steps = nodes.iter().filter_map(|step| self.step(step, &user)).collect();
         let repeat_times = block.some("repeat").map_or(0, |repeat| self.repeat(repeat));
         let last_resort = block
             .some("last_resort")
             .map(|list| self.targets(list, &user))
             .unwrap_or_default();
         if block.get("last_resort").is_none_or(is_empty) {
-            let hint = Some(
-                "add `last_resort: [{receiver: NAME}]`: who hears of it when nobody answered"
-                    .to_owned(),
-            );
-            self.report.error(
-                block.at("last_resort"),
-                format!("{user} has no last_resort"),
-                hint,
-            );
+            let hint = Some("add `last_resort: [{receiver: NAME}]`: who hears of it when nobody answered".to_owned());
+            self.report
+                .error(block.at("last_resort"), format!("{user} has no last_resort"), hint);
         }
         Some(Policy {
             name: name.to_owned(),
@@ -271,31 +241,21 @@ impl Reader<'_> {
         let block = fields(self.report, node, &STEP)?;
         if block.get("notify").is_none_or(is_empty) {
             let hint = Some("add `notify: [{receiver: NAME}]`".to_owned());
-            self.report.error(
-                block.at("notify"),
-                format!("a step of {user} notifies nobody"),
-                hint,
-            );
+            self.report
+                .error(block.at("notify"), format!("a step of {user} notifies nobody"), hint);
         }
         let notify = block
             .some("notify")
             .map(|list| self.targets(list, user))
             .unwrap_or_default();
         let Some(after) = block.some("escalate_after") else {
-            let hint =
-                Some("add `escalate_after: 5m`: from this step's start to the next".to_owned());
-            self.report.error(
-                block.at,
-                format!("a step of {user} has no escalate_after"),
-                hint,
-            );
+            let hint = Some("add `escalate_after: 5m`: from this step's start to the next".to_owned());
+            self.report
+                .error(block.at, format!("a step of {user} has no escalate_after"), hint);
             return None;
         };
         let escalate_after = self.positive(after, "escalate_after")?;
-        Some(Step {
-            notify,
-            escalate_after,
-        })
+        Some(Step { notify, escalate_after })
     }
 
     fn repeat(&mut self, node: &Node) -> u32 {
@@ -307,8 +267,7 @@ impl Reader<'_> {
         };
         let type_name = format!("a number from 0 to {MAX_REPEATS}");
         let read = values::unsigned(self.report, times, MAX_REPEATS, &type_name);
-        read.and_then(|times| u32::try_from(times).ok())
-            .unwrap_or(0)
+        read.and_then(|times| u32::try_from(times).ok()).unwrap_or(0)
     }
 
     /// A list of targets; `user` names whose it is.
@@ -322,8 +281,7 @@ impl Reader<'_> {
     fn target(&mut self, node: &Node, user: &str) -> Option<(String, Position)> {
         if let Value::Scalar(scalar) = &node.value {
             let hint = Some(format!("write `{{receiver: {}}}`", scalar.text));
-            self.report
-                .error(node.at, "a target is a map".to_owned(), hint);
+            self.report.error(node.at, "a target is a map".to_owned(), hint);
             return None;
         }
         let block = fields(self.report, node, &TARGET)?;
@@ -336,18 +294,10 @@ impl Reader<'_> {
             return None;
         };
         let name = values::string(self.report, receiver)?;
-        let is_mute = self
-            .defined_receiver(&name, receiver.at, user)?
-            .integrations
-            .is_empty();
+        let is_mute = self.defined_receiver(&name, receiver.at, user)?.integrations.is_empty();
         if is_mute && self.complete {
-            let message = format!(
-                "receiver {} used in {user} has no integrations",
-                go_quote(&name)
-            );
-            let hint = Some(
-                "give it webhook_configs in alertmanager.yml, or name another receiver".to_owned(),
-            );
+            let message = format!("receiver {} used in {user} has no integrations", go_quote(&name));
+            let hint = Some("give it webhook_configs in alertmanager.yml, or name another receiver".to_owned());
             self.report.error(receiver.at, message, hint);
             return None;
         }
@@ -361,22 +311,15 @@ impl Reader<'_> {
         let policy = self.one_of(&block, "policy", &names.policies, &user);
         let fallback: Links = match block.some("fallback") {
             Some(list) => {
-                let nodes =
-                    values::list(self.report, list, "[]escalation.Target").unwrap_or_default();
-                nodes
-                    .iter()
-                    .filter_map(|target| self.target(target, &user))
-                    .collect()
+                let nodes = values::list(self.report, list, "[]escalation.Target").unwrap_or_default();
+                nodes.iter().filter_map(|target| self.target(target, &user)).collect()
             }
             None => Vec::new(),
         };
         let mut seen = BTreeSet::new();
         for (link, at) in &fallback {
             if !seen.insert(link) {
-                let message = format!(
-                    "duplicated receiver {} in the fallback of {user}",
-                    go_quote(link)
-                );
+                let message = format!("duplicated receiver {} in the fallback of {user}", go_quote(link));
                 self.report
                     .error(*at, message, Some("remove one of the two".to_owned()));
             }
@@ -412,13 +355,7 @@ impl Reader<'_> {
     }
 
     /// The name under `key`, which must be one of `names`.
-    fn one_of(
-        &mut self,
-        block: &Fields<'_>,
-        key: &str,
-        names: &[&str],
-        user: &str,
-    ) -> Option<String> {
+    fn one_of(&mut self, block: &Fields<'_>, key: &str, names: &[&str], user: &str) -> Option<String> {
         let node = block.some(key)?;
         let name = values::string(self.report, node)?;
         if !names.contains(&name.as_str()) {
@@ -456,11 +393,8 @@ impl Reader<'_> {
         for (key, value) in map {
             if entries.iter().any(|(name, _, _)| *name == key.text) {
                 let hint = Some("remove one of the two".to_owned());
-                self.report.error(
-                    key.at,
-                    format!("key {} already set in map", go_quote(&key.text)),
-                    hint,
-                );
+                self.report
+                    .error(key.at, format!("key {} already set in map", go_quote(&key.text)), hint);
             } else if key.text.is_empty() {
                 self.report.error(key.at, "a name cannot be empty", None);
             } else {

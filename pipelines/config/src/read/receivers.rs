@@ -6,9 +6,7 @@ use std::time::Duration;
 use alert::go_quote;
 
 use super::{Block, Fields, fields, global, values};
-use crate::receiver::{
-    HttpConfig, Integration, IntegrationKind, Receiver, WebhookConfig, WebhookUrl,
-};
+use crate::receiver::{HttpConfig, Integration, IntegrationKind, Receiver, WebhookConfig, WebhookUrl};
 use crate::report::Report;
 use crate::secret::{REFERENCE, Secret};
 use crate::yaml::{Node, Value};
@@ -61,10 +59,7 @@ pub(super) fn read(report: &mut Report, node: &Node, http: HttpConfig) -> Vec<Re
             continue;
         };
         if receivers.iter().any(|other| other.name == receiver.name) {
-            let message = format!(
-                "notification config name {} is not unique",
-                go_quote(&receiver.name)
-            );
+            let message = format!("notification config name {} is not unique", go_quote(&receiver.name));
             report.error(
                 block.at("name"),
                 message,
@@ -127,8 +122,7 @@ fn read_labels(report: &mut Report, block: &Fields<'_>, name: &str) -> BTreeMap<
         for entry in values::string_map(report, node).unwrap_or_default() {
             if entry.key == "name" && entry.value != name {
                 let (want, got) = (go_quote(name), go_quote(&entry.value));
-                let message =
-                    format!("receiver label \"name\" must match receiver name {want}, got {got}");
+                let message = format!("receiver label \"name\" must match receiver name {want}, got {got}");
                 report.error(
                     entry.value_at,
                     message,
@@ -143,11 +137,7 @@ fn read_labels(report: &mut Report, block: &Fields<'_>, name: &str) -> BTreeMap<
 }
 
 /// One `webhook_configs` entry and its `send_resolved`.
-fn read_webhook(
-    report: &mut Report,
-    node: &Node,
-    http: HttpConfig,
-) -> Option<(WebhookConfig, bool)> {
+fn read_webhook(report: &mut Report, node: &Node, http: HttpConfig) -> Option<(WebhookConfig, bool)> {
     let block = fields(report, node, &WEBHOOK)?;
     let send_resolved = match block.get("send_resolved") {
         Some(node) => values::boolean(report, node).unwrap_or(true),
@@ -187,10 +177,7 @@ fn read_url(report: &mut Report, block: &Fields<'_>) -> Option<WebhookUrl> {
     };
     match (url.as_str(), file.as_str()) {
         ("", "") => {
-            let hint = Some(
-                "add `url: http://…`, or `url_file:` with the path of a file that holds it"
-                    .to_owned(),
-            );
+            let hint = Some("add `url: http://…`, or `url_file:` with the path of a file that holds it".to_owned());
             report.error(block.at, "one of url or url_file must be configured", hint);
             None
         }
@@ -238,18 +225,13 @@ fn check_url(url: &str) -> Result<(), (String, String)> {
     };
     if scheme != "http" && scheme != "https" {
         return Err((
-            format!(
-                "invalid URL: unsupported scheme {} for URL",
-                go_quote(&scheme)
-            ),
+            format!("invalid URL: unsupported scheme {} for URL", go_quote(&scheme)),
             whole,
         ));
     }
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if host.is_empty() {
         return Err(("invalid URL: missing host for URL".to_owned(), whole));
     }
@@ -263,10 +245,7 @@ fn check_url(url: &str) -> Result<(), (String, String)> {
         return Err(("invalid URL: invalid port after host".to_owned(), whole));
     }
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err((
-            "invalid URL: blank or control character in URL".to_owned(),
-            whole,
-        ));
+        return Err(("invalid URL: blank or control character in URL".to_owned(), whole));
     }
     Ok(())
 }

@@ -79,11 +79,8 @@ pub(super) fn read(report: &mut Report, node: &Node, receivers: &[&str]) -> Opti
 impl Reader<'_> {
     fn node(&mut self, node: &Node, parent: Inherited<'_>) -> Option<Route> {
         if matches!(node.value, Value::Null) {
-            self.report.error(
-                node.at,
-                "missing route",
-                Some("remove the empty entry".to_owned()),
-            );
+            self.report
+                .error(node.at, "missing route", Some("remove the empty entry".to_owned()));
             return None;
         }
         let block = fields(self.report, node, &ROUTE)?;
@@ -108,10 +105,7 @@ impl Reader<'_> {
         let seen = self.seen.entry(key.clone()).or_insert(0);
         let ordinal = *seen;
         *seen = seen.saturating_add(1);
-        let receiver = written
-            .receiver
-            .clone()
-            .unwrap_or_else(|| parent.receiver.to_owned());
+        let receiver = written.receiver.clone().unwrap_or_else(|| parent.receiver.to_owned());
 
         let inherited = Inherited {
             key: &key,
@@ -150,11 +144,8 @@ impl Reader<'_> {
         if name.is_empty() {
             if is_root {
                 let hint = Some("add `receiver: NAME` to the first route".to_owned());
-                self.report.error(
-                    block.at("receiver"),
-                    "root route must specify a default receiver",
-                    hint,
-                );
+                self.report
+                    .error(block.at("receiver"), "root route must specify a default receiver", hint);
             }
             return;
         }
@@ -172,13 +163,7 @@ impl Reader<'_> {
         };
         for entry in values::string_map(self.report, node).unwrap_or_default() {
             if self.classic_name(&entry.key, entry.at) {
-                self.matcher(
-                    MatchOp::Equal,
-                    &entry.key,
-                    &entry.value,
-                    entry.value_at,
-                    all,
-                );
+                self.matcher(MatchOp::Equal, &entry.key, &entry.value, entry.value_at, all);
                 written.equal.insert(entry.key, entry.value);
             }
         }
@@ -222,9 +207,7 @@ impl Reader<'_> {
                     all.extend(parsed.matchers);
                 }
                 Err(error) => {
-                    let hint = Some(
-                        "write it like team=\"db\" or severity=~\"critical|warning\"".to_owned(),
-                    );
+                    let hint = Some("write it like team=\"db\" or severity=~\"critical|warning\"".to_owned());
                     self.report.error(at, error.to_string(), hint);
                 }
             }
@@ -235,22 +218,14 @@ impl Reader<'_> {
     fn classic_name(&mut self, name: &str, at: Position) -> bool {
         let valid = alert::validate_classic_name(name).is_ok();
         if !valid {
-            let hint =
-                Some("names here are letters, digits and _; `matchers` takes any name".to_owned());
+            let hint = Some("names here are letters, digits and _; `matchers` takes any name".to_owned());
             self.report
                 .error(at, format!("invalid label name {}", go_quote(name)), hint);
         }
         valid
     }
 
-    fn matcher(
-        &mut self,
-        op: MatchOp,
-        name: &str,
-        value: &str,
-        at: Position,
-        all: &mut Vec<Matcher>,
-    ) {
+    fn matcher(&mut self, op: MatchOp, name: &str, value: &str, at: Position, all: &mut Vec<Matcher>) {
         match Matcher::new(op, name, value) {
             Ok(matcher) => all.push(matcher),
             Err(error) => self.report.error(at, error.to_string(), None),
@@ -269,21 +244,14 @@ impl Reader<'_> {
             let key = ["match", "match_re", "matchers"]
                 .into_iter()
                 .find(|key| block.some(key).is_some());
-            let hint = Some(
-                "the root takes every alert: move the matchers to a route under `routes`"
-                    .to_owned(),
-            );
+            let hint = Some("the root takes every alert: move the matchers to a route under `routes`".to_owned());
             let at = key.map_or(block.at, |key| block.key_at(key));
-            self.report
-                .error(at, "root route must not have any matchers", hint);
+            self.report.error(at, "root route must not have any matchers", hint);
         }
         if continues {
             let hint = Some("remove it: the root has no siblings".to_owned());
-            self.report.error(
-                block.key_at("continue"),
-                "cannot have continue in root route",
-                hint,
-            );
+            self.report
+                .error(block.key_at("continue"), "cannot have continue in root route", hint);
         }
     }
 
@@ -297,8 +265,7 @@ impl Reader<'_> {
                 all = true;
             } else if alert::validate_name(name).is_err() {
                 let message = format!("invalid label name {} in group_by list", go_quote(name));
-                self.report
-                    .error(*at, message, Some("remove it".to_owned()));
+                self.report.error(*at, message, Some("remove it".to_owned()));
             } else if !labels.insert(name.clone()) {
                 let message = format!("duplicated label {} in group_by", go_quote(name));
                 self.report
@@ -314,11 +281,7 @@ impl Reader<'_> {
             );
         }
         written.group_by = Some(names.into_iter().map(|(name, _)| name).collect());
-        Some(if all {
-            GroupBy::All
-        } else {
-            GroupBy::Labels(labels)
-        })
+        Some(if all { GroupBy::All } else { GroupBy::Labels(labels) })
     }
 
     fn timing(&mut self, block: &Fields<'_>, written: &mut Written, parent: Timing) -> Timing {
@@ -331,8 +294,7 @@ impl Reader<'_> {
         ] {
             if value.is_some_and(PromDuration::is_zero) {
                 let hint = Some("leave it out to inherit".to_owned());
-                self.report
-                    .error(block.at(key), format!("{key} cannot be zero"), hint);
+                self.report.error(block.at(key), format!("{key} cannot be zero"), hint);
             }
         }
         let timing = Timing {

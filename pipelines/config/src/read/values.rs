@@ -29,11 +29,7 @@ pub(super) fn cannot_unmarshal(report: &mut Report, node: &Node, into: &str) {
             format!("{} `{shown}`", scalar::tag(text, *plain))
         }
     };
-    report.error(
-        node.at,
-        format!("cannot unmarshal {what} into {into}"),
-        None,
-    );
+    report.error(node.at, format!("cannot unmarshal {what} into {into}"), None);
 }
 
 /// A text; null is the empty one, and numbers keep their writing.
@@ -112,11 +108,7 @@ pub(super) fn string_map(report: &mut Report, node: &Node) -> Option<Vec<StringE
     for (key, value) in map {
         if read.iter().any(|entry| entry.key == key.text) {
             let hint = Some("remove one of the two".to_owned());
-            report.error(
-                key.at,
-                format!("key {} already set in map", go_quote(&key.text)),
-                hint,
-            );
+            report.error(key.at, format!("key {} already set in map", go_quote(&key.text)), hint);
             continue;
         }
         if let Some(text) = string(report, value) {
@@ -163,8 +155,7 @@ pub(super) fn go_duration(report: &mut Report, node: &Node) -> Option<Duration> 
     match &node.value {
         Value::Null => return Some(Duration::ZERO),
         Value::Scalar(Scalar { text, plain: true }) => {
-            if let Some(nanos) = scalar::integer(text).and_then(|number| u64::try_from(number).ok())
-            {
+            if let Some(nanos) = scalar::integer(text).and_then(|number| u64::try_from(number).ok()) {
                 return Some(Duration::from_nanos(nanos));
             }
         }

@@ -15,13 +15,16 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{self, Group, Rebalance};
 use super::record;
 use super::transaction::Producing;
-use super::{Shared, failure, offset_of};
+use super::{Shared, failure, offset_of, whole_millis};
 use crate::log::{Event, Join, LogError, Member, NewRecord};
 
 /// How long a seek may wait for the fetcher to have started.
 const SEEK: Duration = Duration::from_secs(10);
 /// Between two tries of a seek.
 const SEEK_AGAIN: Duration = Duration::from_millis(2);
+/// The least time between a commit and the next transaction: one that begins before the broker has written the markers of
+/// the last is refused, and librdkafka asks again only after 20 ms. What arrives meanwhile shares the next commit.
+const COMMIT_GAP: Duration = Duration::from_millis(3);
 /// How long leaving the group may take; what still hangs then is left behind.
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -52,6 +55,8 @@ pub(super) struct KafkaMember {
     membership: Option<ConsumerGroupMetadata>,
     /// An error that came behind records.
     held_back: Option<LogError>,
+    /// When the next transaction may begin.
+    free_at: Instant,
 }
 
 impl KafkaMember {
@@ -77,6 +82,7 @@ impl KafkaMember {
             released: BTreeSet::new(),
             membership: None,
             held_back: None,
+            free_at: Instant::now(),
         })
     }
 
@@ -205,13 +211,14 @@ impl KafkaMember {
         records: &mut Vec<Record>,
         events: &mut Vec<Event>,
     ) -> Result<bool, LogError> {
-        let deadline = Instant::now() + wait;
+        let deadline = (Instant::now() + wait).max(self.free_at);
         let mut moved = false;
         while records.len() < max {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let wait = if records.is_empty() { left } else { Duration::ZERO };
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
+            let wait = if records.is_empty() { left } else { self.free_at.saturating_duration_since(now) };
             let consumer = self.clients.as_ref().map(|(consumer, _)| consumer).ok_or_else(closed)?;
-            let nothing = match consumer.poll(wait) {
+            let nothing = match consumer.poll(whole_millis(wait)) {
                 Some(Ok(message)) => {
                     moved = true;
                     let partition = record::partition(message.partition());
@@ -441,7 +448,9 @@ impl Member for KafkaMember {
         let Some(membership) = &self.membership else {
             return Err(LogError::Abort("not a member of the group".to_owned()));
         };
-        producing.commit(list, &self.lane, membership)
+        let committed = producing.commit(list, &self.lane, membership);
+        self.free_at = Instant::now() + COMMIT_GAP;
+        committed
     }
 
     fn abort(&mut self) -> Result<(), LogError> {

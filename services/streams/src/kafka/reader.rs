@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
 use super::context::{self, Plain};
-use super::{Shared, ask_offsets, failure, offset_of, record};
+use super::{Shared, ask_offsets, failure, offset_of, record, whole_millis};
 use crate::log::{From, LogError, Reader};
 
 /// A partition that gave nothing for this long while its end lies ahead is looked at: compaction may have removed all
@@ -186,7 +186,7 @@ impl Reader for KafkaReader {
         while records.len() < max {
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = if records.is_empty() { left } else { Duration::ZERO };
-            match self.consumer.poll(wait) {
+            match self.consumer.poll(whole_millis(wait)) {
                 Some(Ok(message)) => {
                     moved = true;
                     let record = record::read(&message);

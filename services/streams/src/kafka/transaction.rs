@@ -19,8 +19,9 @@ const CALL: Duration = Duration::from_secs(10);
 /// How long a producer may take to get its id, an open transaction of its predecessor included. A coordinator that moves
 /// takes some seconds; `max.poll.interval.ms` bounds it from above.
 const INIT: Duration = Duration::from_secs(30);
-/// A wait for acknowledgements is made of these; also what a commit may lose by it.
-const DRAIN: Duration = Duration::from_millis(1);
+/// A wait for acknowledgements is made of these; also what a commit may lose by it. Not a poll that waits: the client
+/// library counts whole milliseconds, and spins through the last one, on a core that the brokers' answers need.
+const DRAIN: Duration = Duration::from_micros(200);
 
 /// One call of an abort.
 const ABORT_SLICE: Duration = Duration::from_millis(50);
@@ -91,7 +92,7 @@ impl Producing {
         loop {
             match record::enqueue(producer, &topic, new, ()) {
                 Ok(()) => return Ok(()),
-                Err((RDKafkaErrorCode::QueueFull, ())) if Instant::now() < deadline => producer.poll(DRAIN),
+                Err((RDKafkaErrorCode::QueueFull, ())) if Instant::now() < deadline => serve(producer),
                 Err((RDKafkaErrorCode::State | RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced, ())) => {
                     return Err(LogError::Unknown("the producer takes no record".to_owned()));
                 }
@@ -104,7 +105,7 @@ impl Producing {
     fn drain(producer: &BaseProducer<Transaction>) -> Result<(), LogError> {
         let deadline = Instant::now() + CALL;
         while producer.in_flight_count() > 0 {
-            producer.poll(DRAIN);
+            serve(producer);
             if Instant::now() >= deadline {
                 return Err(LogError::Unknown(format!(
                     "{} records are not acknowledged",
@@ -153,17 +154,26 @@ impl Producing {
         let deadline = Instant::now() + CALL;
         let settled = Instant::now() + ABORT_SLICE;
         while producer.in_flight_count() > 0 && Instant::now() < settled {
-            producer.poll(DRAIN);
+            serve(producer);
         }
         loop {
             match producer.abort_transaction(ABORT_SLICE) {
                 Ok(()) => break,
-                Err(error) if failure::may_resume(&error) && Instant::now() < deadline => producer.poll(DRAIN),
+                Err(error) if failure::may_resume(&error) && Instant::now() < deadline => serve(producer),
                 Err(error) => return Err(failure::transaction(Step::Abort, &error)),
             }
         }
         self.open = false;
         Ok(())
+    }
+}
+
+/// Takes up one report; where there is none, waits a little.
+fn serve(producer: &BaseProducer<Transaction>) {
+    let before = producer.in_flight_count();
+    producer.poll(Duration::ZERO);
+    if producer.in_flight_count() == before {
+        std::thread::sleep(DRAIN);
     }
 }
 

@@ -14,6 +14,14 @@ use crate::log::{LogError, NewRecord};
 /// that a view that waits for it need not wait for the next record.
 const IDLE_COMMIT_AFTER: PromDuration = PromDuration::from_millis(100);
 
+/// How a transaction was taken back.
+enum Aborted {
+    /// State and what was in hand are as before it.
+    Cleanly,
+    /// The producer had to be replaced: every partition is restored from its changelog.
+    ByANewProducer,
+}
+
 impl<P: Processor> Lane<P> {
     /// Commits what a pass did and releases its effects; on an abort everything is as before the pass.
     pub(super) fn transact(&mut self, mut batch: Batch<P::Effect, P::Completion>) -> Result<Progress, LaneError> {
@@ -52,8 +60,10 @@ impl<P: Processor> Lane<P> {
                 tracing::warn!(stage = P::NAME, reason, "transaction aborted");
                 metrics::counter!("streams_transactions_aborted_total", "stage" => P::NAME).increment(1);
                 self.status.refused(&reason);
-                self.abort()?;
-                self.take_back(batch);
+                match self.abort()? {
+                    Aborted::Cleanly => self.take_back(batch),
+                    Aborted::ByANewProducer => self.keep_completions(&mut batch),
+                }
                 return Ok(Progress::default());
             }
             Err(error @ (LogError::Crashed | LogError::Fatal(_))) => return Err(error.into()),
@@ -147,10 +157,12 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    fn abort(&mut self) -> Result<(), LaneError> {
+    fn abort(&mut self) -> Result<Aborted, LaneError> {
         match self.member.abort() {
-            Ok(()) => Ok(()),
-            Err(LogError::Unknown(_) | LogError::Abort(_) | LogError::Busy(_)) => Ok(self.member.renew()?),
+            Ok(()) => Ok(Aborted::Cleanly),
+            Err(LogError::Unknown(_) | LogError::Abort(_) | LogError::Busy(_)) => {
+                self.start_anew().map(|()| Aborted::ByANewProducer)
+            }
             Err(error @ (LogError::Refused(_) | LogError::Crashed | LogError::Fatal(_))) => Err(error.into()),
         }
     }
@@ -187,7 +199,7 @@ impl<P: Processor> Lane<P> {
                 Ok(())
             }
             Err(LogError::Unknown(_)) => self.start_anew(),
-            Err(LogError::Abort(_) | LogError::Busy(_) | LogError::Refused(_)) => self.abort(),
+            Err(LogError::Abort(_) | LogError::Busy(_) | LogError::Refused(_)) => self.abort().map(drop),
             Err(error @ (LogError::Crashed | LogError::Fatal(_))) => Err(error.into()),
         }
     }

@@ -4,8 +4,8 @@ use super::Translator;
 
 /// The names between `[:` and `:]`; both engines mean the same ASCII sets by them.
 const POSIX_NAMES: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-    "space", "upper", "word", "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
+    "xdigit",
 ];
 
 impl Translator<'_> {
@@ -25,8 +25,7 @@ impl Translator<'_> {
                 return Err(unclosed());
             }
             if !self.posix_class()? && !self.perl_class()? {
-                self.range()
-                    .map_err(|reason| reason.unwrap_or_else(unclosed))?;
+                self.range().map_err(|reason| reason.unwrap_or_else(unclosed))?;
             }
         }
         self.take("]");
@@ -36,11 +35,7 @@ impl Translator<'_> {
 
     /// Reads `[:name:]`, if it is next.
     fn posix_class(&mut self) -> Result<bool, String> {
-        let Some((name, rest)) = self
-            .rest
-            .strip_prefix("[:")
-            .and_then(|rest| rest.split_once(":]"))
-        else {
+        let Some((name, rest)) = self.rest.strip_prefix("[:").and_then(|rest| rest.split_once(":]")) else {
             return Ok(false);
         };
         if !POSIX_NAMES.contains(&name.strip_prefix('^').unwrap_or(name)) {

@@ -32,10 +32,7 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) const fn new(input: &'a str) -> Self {
-        Self {
-            rest: input,
-            column: 0,
-        }
+        Self { rest: input, column: 0 }
     }
 
     /// The column behind the last token that was taken.
@@ -51,11 +48,7 @@ impl<'a> Lexer<'a> {
     /// Takes the next token; `None` at the end of the input. Fails if none begins here.
     pub(super) fn scan(&mut self) -> Result<Option<Token<'a>>, String> {
         let text = self.rest.trim_start();
-        let spaces = self
-            .rest
-            .chars()
-            .count()
-            .saturating_sub(text.chars().count());
+        let spaces = self.rest.chars().count().saturating_sub(text.chars().count());
         let start = self.column + spaces;
         let Some(first) = text.chars().next() else {
             return Ok(None);
@@ -103,10 +96,7 @@ fn quoted_length(text: &str) -> Option<usize> {
 }
 
 fn unterminated(text: &str, start: usize) -> String {
-    format!(
-        "{start}:{}: {text}: missing end \"",
-        start + text.chars().count()
-    )
+    format!("{start}:{}: {text}: missing end \"", start + text.chars().count())
 }
 
 /// A `!` that neither `=` nor `~` follows.
