@@ -63,7 +63,11 @@ fn change(
     if fresh && update.starts_at + timing.group_wait < now {
         // An alert that is older than `group_wait` waits no longer; but what came with it lies unread yet, and after an
         // outage all of the backlog does: as a timer that is due at once, the tick comes after it.
-        let settle = if update.moved_from.is_some() { MOVE_SETTLE.min(timing.group_wait) } else { PromDuration::ZERO };
+        let settle = if update.moved_from.is_some() {
+            MOVE_SETTLE.min(timing.group_wait)
+        } else {
+            PromDuration::ZERO
+        };
         group.timers = group.timers.and(TICK, now + settle);
     }
     group.changed(timing, now);

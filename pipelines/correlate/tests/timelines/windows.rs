@@ -57,7 +57,7 @@ fn a_change_long_after_the_last_flush_waits_for_the_next_grid_point() {
 }
 
 #[test]
-fn a_first_alert_that_is_old_already_is_flushed_at_once() {
+fn a_first_alert_that_is_old_already_is_flushed_at_once_with_what_came_with_it() {
     let old = |starts| {
         Step::Post(Post {
             alert: "A",
@@ -67,7 +67,12 @@ fn a_first_alert_that_is_old_already_is_flushed_at_once() {
     };
     timeline(
         ONE_GROUP,
-        &[(0, old(-31), &["0 incident.opened", "0 alert.opened A", "0 flush 1: +A"])],
+        &[
+            (0, old(-31), &["0 incident.opened", "0 alert.opened A"]),
+            // what came with it, or waited unread behind it, is in the same flush
+            (0, fire("B"), &["0 alert.opened B"]),
+            (1, Step::Nothing, &["0 flush 1: +A +B"]),
+        ],
     );
     // at the very edge it is not
     timeline(
