@@ -1,0 +1,243 @@
+//! What senders do wrong gets a precise answer, disturbs nobody else, and takes no memory for long.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::accounting::one_group_each;
+use crate::program::{Program, alert};
+use crate::receiver::Receiver;
+use crate::waiting::secs;
+
+/// What all of this may leave in memory: allocators keep some of what a request took; 16 of them run at once.
+const MEMORY: u64 = 300 << 20;
+
+/// A name, the body, the status, and what the answer says.
+type Row = (&'static str, Vec<u8>, u16, &'static str);
+
+/// An alert with so many labels of this value, in a body below the limit.
+fn labels(count: usize, value: &str) -> Vec<u8> {
+    let mut body = b"[{\"labels\":{\"alertname\":\"x\"".to_vec();
+    for number in 0..count {
+        write!(body, ",\"{}\":\"{value}\"", name(number)).unwrap();
+    }
+    body.extend(b"}}]");
+    body
+}
+
+/// A label's name, as short as it can be.
+fn name(mut number: usize) -> String {
+    const FIRST: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    let mut name = String::new();
+    loop {
+        name.push(char::from(FIRST[number % FIRST.len()]));
+        number /= FIRST.len();
+        if number == 0 {
+            return name;
+        }
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let long = "x".repeat(5_000);
+    vec![
+        ("nothing", text(""), 422, "alerts in body is required"),
+        ("no JSON", text("{{{"), 400, "parsing alerts body"),
+        (
+            "half of it",
+            text("[{\"labels\":{\"alertname\":\"x\"}"),
+            400,
+            "parsing alerts body",
+        ),
+        ("no list", text("{\"labels\":{}}"), 400, "parsing alerts body"),
+        (
+            "nested deeply",
+            text(&"[".repeat(1_000_000)),
+            400,
+            "parsing alerts body",
+        ),
+        ("no labels", text("[{}]"), 422, "labels in body is required"),
+        (
+            "empty labels",
+            text("[{\"labels\":{}}]"),
+            400,
+            "at least one label pair required",
+        ),
+        (
+            "a bad name",
+            text("[{\"labels\":{\"\":\"x\"}}]"),
+            400,
+            "invalid label set",
+        ),
+        (
+            "a label that is no text",
+            text("[{\"labels\":{\"a\":1}}]"),
+            400,
+            "parsing alerts body",
+        ),
+        (
+            "a date that is none",
+            text("[{\"labels\":{\"a\":\"b\"},\"startsAt\":\"soon\"}]"),
+            400,
+            "soon",
+        ),
+        (
+            "it ends before it starts",
+            text(
+                "[{\"labels\":{\"a\":\"b\"},\"startsAt\":\"2026-01-02T00:00:00Z\",\"endsAt\":\"2026-01-01T00:00:00Z\"}]",
+            ),
+            400,
+            "start time must be before end time",
+        ),
+        (
+            "the year 10000",
+            text("[{\"labels\":{\"a\":\"b\"},\"endsAt\":\"10000-01-01T00:00:00Z\"}]"),
+            400,
+            "10000",
+        ),
+        (
+            "a long value",
+            text(&format!("[{{\"labels\":{{\"a\":\"{long}\"}}}}]")),
+            400,
+            "4096 bytes are taken",
+        ),
+        ("900,000 labels", labels(900_000, "v"), 400, "at most 128"),
+        (
+            "a million labels that are empty, which are none",
+            labels(1_000_000, ""),
+            200,
+            "",
+        ),
+        (
+            "a million alerts",
+            [b"[", "{},".repeat(999_999).as_bytes(), b"{}]"].concat(),
+            413,
+            "at most 10000 are taken",
+        ),
+        (
+            "10 MB and more",
+            [b"[", " ".repeat(11 << 20).as_bytes(), b"]"].concat(),
+            413,
+            "larger than 10485760 bytes",
+        ),
+    ]
+}
+
+#[test]
+fn each_gets_its_answer_and_the_next_alert_passes() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    std::fs::write(folder.path().join("alertmanager.yml"), one_group_each(&receiver)).unwrap();
+    let program = Program::start(folder.path(), &[]);
+    let good = |name: &str| {
+        program.alerts(&json!([alert(&[("alertname", name)])]));
+        receiver.wait_for(secs(5), "firing", name);
+    };
+    good("Before");
+    let before = program.memory();
+    for (number, (what, body, status, says)) in rows().into_iter().enumerate() {
+        let answer = program.send("POST", "/api/v2/alerts", "Content-Type: application/json\r\n", &body);
+        let text: String = answer.body.chars().take(400).collect();
+        assert_eq!(answer.status, status, "{what}: {text}");
+        assert!(answer.body.contains(says), "{what}: {says:?} is not in {text}");
+        assert!(
+            answer.body.len() < 64 << 10,
+            "{what}: an answer of {} bytes",
+            answer.body.len()
+        );
+        good(&format!("After{number}"));
+    }
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < MEMORY, "{} MiB more than before", grown >> 20);
+
+    let neighbours = json!([{"labels": {"alertname": ""}}, alert(&[("alertname", "Neighbour")])]);
+    assert_eq!(program.post("/api/v2/alerts", &neighbours).status, 400);
+    receiver.wait_for(secs(5), "firing", "Neighbour");
+    assert!(
+        program
+            .metric("alertmanager_alerts_invalid_total", "version=\"v2\"")
+            .unwrap()
+            >= 1.0
+    );
+    assert!(program.metric("ingest_requests_refused_total", "").unwrap() >= 1.0);
+    assert!(
+        !program.journal("alert.refused", "").is_empty(),
+        "a refused alert is in the journal"
+    );
+    program.end();
+}
+
+#[test]
+fn far_dates_and_bytes_that_are_no_text_are_taken_as_alertmanager_takes_them() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    std::fs::write(folder.path().join("alertmanager.yml"), one_group_each(&receiver)).unwrap();
+    let program = Program::start(folder.path(), &[]);
+    let far = json!([
+        {"labels": {"alertname": "Far"}, "startsAt": "9999-12-31T23:59:58Z", "endsAt": "9999-12-31T23:59:59Z"},
+        {"labels": {"alertname": "Old"}, "startsAt": "0001-01-01T00:00:01Z", "endsAt": "9999-12-31T23:59:59Z"},
+    ]);
+    program.alerts(&far);
+    program
+        .send(
+            "POST",
+            "/api/v2/alerts",
+            "Content-Type: application/json\r\n",
+            b"[{\"labels\":{\"alertname\":\"Byte\xff\"}}]",
+        )
+        .ok();
+    receiver.wait_for(secs(5), "firing", "Far");
+    receiver.wait_for(secs(5), "firing", "Old");
+    receiver.wait_for(secs(5), "firing", "Byte\u{fffd}");
+    let shown = program.get("/api/v2/alerts").ok();
+    assert_eq!(shown.as_array().map(Vec::len), Some(3), "{shown}");
+    assert!(shown.to_string().contains("9999-12-31T23:59:59.000Z"), "{shown}");
+    program.end();
+}
+
+#[test]
+fn events_that_are_none_are_refused_one_by_one() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    std::fs::write(folder.path().join("alertmanager.yml"), one_group_each(&receiver)).unwrap();
+    let program = Program::start(folder.path(), &[]);
+    for (body, says) in [
+        (&b"garbage"[..], "neither Avro (C3 01 in front) nor JSON"),
+        (b"\xc3\x01garbage", "Avro, but"),
+        (b"", "it is empty"),
+        (b"{\"kind\":\"alert\"}", "labels are missing"),
+        (b"{\"kind\":\"page\",\"labels\":{}}", "kind \"page\" is not supported"),
+    ] {
+        let answer = program.send("POST", "/api/v1/events", "", body);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(
+            answer.json().to_string().replace('\\', "").contains(says),
+            "{says}: {answer:?}"
+        );
+    }
+    let mixed = json!([{"kind": "alert", "labels": {"alertname": "Event"}}, {"kind": "alert", "labels": {}}]);
+    let answer = program.post("/api/v1/events", &mixed);
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("1: "), "the second is named: {answer:?}");
+    receiver.wait_for(secs(5), "firing", "Event");
+    program.end();
+}
+
+#[test]
+fn senders_that_stand_still_hold_up_nobody() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    std::fs::write(folder.path().join("alertmanager.yml"), one_group_each(&receiver)).unwrap();
+    let program = Program::start(folder.path(), &[]);
+    let half =
+        b"POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[";
+    let still: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            stream.write_all(half).unwrap();
+            stream
+        })
+        .collect();
+    program.alerts(&json!([alert(&[("alertname", "Quick")])]));
+    receiver.wait_for(secs(3), "firing", "Quick");
+    drop(still);
+    program.end();
+}
