@@ -57,8 +57,9 @@ pub(crate) struct Task<C> {
     pub(crate) sweep: Sweep,
     /// The end of the inbox, and when it was asked for.
     pub(crate) end_seen: Option<(Timestamp, i64)>,
-    /// Since when something unread hides behind an open transaction while a timer is due.
-    pub(crate) hidden_since: Option<Timestamp>,
+    /// Since when something unread hides behind an open transaction while a timer is due, and where: reading on begins
+    /// the wait anew, so that a backlog of any length is read before the timer.
+    pub(crate) hidden_since: Option<(Timestamp, i64)>,
 }
 
 /// What an open transaction hides is waited for this long: the transaction timeout (10 s) and the coordinator's scan.
@@ -89,7 +90,9 @@ impl<C> Task<C> {
     pub(crate) fn has_work(&self) -> bool {
         match self.phase {
             Phase::Restoring(_) => true,
-            Phase::Active => !self.in_hand.is_empty() || !self.completions.is_empty() || self.greet || self.sweep != Sweep::Done,
+            Phase::Active => {
+                !self.in_hand.is_empty() || !self.completions.is_empty() || self.greet || self.sweep != Sweep::Done
+            }
             Phase::Waiting { .. } | Phase::Held { .. } => false,
         }
     }
@@ -108,7 +111,9 @@ impl<C> Task<C> {
 
     /// Whether everything that was in the inbox when `due` came is applied. Gives up after [`HIDDEN_AT_MOST`].
     pub(crate) fn is_at_end(&mut self, due: Timestamp, now: Timestamp, position: i64) -> AtEnd {
-        let Some((asked, end)) = self.end_seen else { return AtEnd::Unknown };
+        let Some((asked, end)) = self.end_seen else {
+            return AtEnd::Unknown;
+        };
         if asked < due {
             return AtEnd::Unknown;
         }
@@ -116,8 +121,13 @@ impl<C> Task<C> {
             self.hidden_since = None;
             return AtEnd::Yes;
         }
-        let since = *self.hidden_since.get_or_insert(now);
-        if now.saturating_since(since) >= HIDDEN_AT_MOST { AtEnd::GaveUp } else { AtEnd::Unknown }
+        let stuck = self.hidden_since.filter(|(_, at)| *at == position);
+        let (since, _) = *self.hidden_since.insert(stuck.unwrap_or((now, position)));
+        if now.saturating_since(since) >= HIDDEN_AT_MOST {
+            AtEnd::GaveUp
+        } else {
+            AtEnd::Unknown
+        }
     }
 }
 
@@ -128,4 +138,31 @@ pub(crate) enum AtEnd {
     Unknown,
     /// It is not known, but waiting longer would be worse: counted.
     GaveUp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_waits_for_a_backlog_of_any_length_but_not_for_ever_for_what_stays_hidden() {
+        let at = Timestamp::from_secs;
+        let mut task: Task<()> = Task::new(0, Phase::Active);
+        task.end_seen = Some((at(10), 1_000));
+        for (second, position, expected) in [
+            (10, 100, AtEnd::Unknown),
+            (29, 400, AtEnd::Unknown),
+            (48, 900, AtEnd::Unknown),
+            (67, 900, AtEnd::Unknown),
+            (68, 900, AtEnd::GaveUp),
+            (69, 950, AtEnd::Unknown),
+            (70, 1_000, AtEnd::Yes),
+        ] {
+            assert_eq!(
+                task.is_at_end(at(10), at(second), position),
+                expected,
+                "at {second}, {position}"
+            );
+        }
+    }
 }
