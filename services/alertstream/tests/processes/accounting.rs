@@ -153,7 +153,8 @@ pub(crate) fn all_heard(receiver: &Receiver, names: &[String], at_most: Duration
 #[track_caller]
 pub(crate) fn has_records(console: &Program, message: &Heard, records: usize) {
     let group = message.body["groupKey"].as_str().unwrap();
-    let query: String = group.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let query: Vec<String> = group.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let query = query.concat();
     eventually(
         secs(10),
         &format!("{records} records of a possible duplicate in {group}"),

@@ -39,90 +39,64 @@ fn name(mut number: usize) -> String {
     }
 }
 
+/// What is no list of alerts, or none that is right.
+const TEXTS: [(&str, &str, u16, &str); 11] = [
+    ("nothing", "", 422, "alerts in body is required"),
+    ("no JSON", "{{{", 400, "parsing alerts body"),
+    (
+        "half of it",
+        r#"[{"labels":{"alertname":"x"}"#,
+        400,
+        "parsing alerts body",
+    ),
+    ("no list", r#"{"labels":{}}"#, 400, "parsing alerts body"),
+    ("no labels", "[{}]", 422, "labels in body is required"),
+    (
+        "empty labels",
+        r#"[{"labels":{}}]"#,
+        400,
+        "at least one label pair required",
+    ),
+    ("a bad name", r#"[{"labels":{"":"x"}}]"#, 400, "invalid label set"),
+    ("no text", r#"[{"labels":{"a":1}}]"#, 400, "parsing alerts body"),
+    ("no date", r#"[{"labels":{"a":"b"},"startsAt":"soon"}]"#, 400, "soon"),
+    (
+        "an end before the start",
+        ENDS_BEFORE_IT_STARTS,
+        400,
+        "start time must be before end time",
+    ),
+    (
+        "the year 10000",
+        r#"[{"labels":{"a":"b"},"endsAt":"10000-01-01T00:00:00Z"}]"#,
+        400,
+        "10000",
+    ),
+];
+const ENDS_BEFORE_IT_STARTS: &str =
+    r#"[{"labels":{"a":"b"},"startsAt":"2026-01-02T00:00:00Z","endsAt":"2026-01-01T00:00:00Z"}]"#;
+
 fn rows() -> Vec<Row> {
-    let text = |text: &str| text.as_bytes().to_vec();
-    let long = "x".repeat(5_000);
-    vec![
-        ("nothing", text(""), 422, "alerts in body is required"),
-        ("no JSON", text("{{{"), 400, "parsing alerts body"),
-        (
-            "half of it",
-            text("[{\"labels\":{\"alertname\":\"x\"}"),
-            400,
-            "parsing alerts body",
-        ),
-        ("no list", text("{\"labels\":{}}"), 400, "parsing alerts body"),
+    let long = format!("[{{\"labels\":{{\"a\":\"{}\"}}}}]", "x".repeat(5_000));
+    let million = [b"[", "{},".repeat(999_999).as_bytes(), b"{}]"].concat();
+    let spaces = [b"[", " ".repeat(11 << 20).as_bytes(), b"]"].concat();
+    let large: [Row; 6] = [
         (
             "nested deeply",
-            text(&"[".repeat(1_000_000)),
+            "[".repeat(1_000_000).into_bytes(),
             400,
             "parsing alerts body",
         ),
-        ("no labels", text("[{}]"), 422, "labels in body is required"),
-        (
-            "empty labels",
-            text("[{\"labels\":{}}]"),
-            400,
-            "at least one label pair required",
-        ),
-        (
-            "a bad name",
-            text("[{\"labels\":{\"\":\"x\"}}]"),
-            400,
-            "invalid label set",
-        ),
-        (
-            "a label that is no text",
-            text("[{\"labels\":{\"a\":1}}]"),
-            400,
-            "parsing alerts body",
-        ),
-        (
-            "a date that is none",
-            text("[{\"labels\":{\"a\":\"b\"},\"startsAt\":\"soon\"}]"),
-            400,
-            "soon",
-        ),
-        (
-            "it ends before it starts",
-            text(
-                "[{\"labels\":{\"a\":\"b\"},\"startsAt\":\"2026-01-02T00:00:00Z\",\"endsAt\":\"2026-01-01T00:00:00Z\"}]",
-            ),
-            400,
-            "start time must be before end time",
-        ),
-        (
-            "the year 10000",
-            text("[{\"labels\":{\"a\":\"b\"},\"endsAt\":\"10000-01-01T00:00:00Z\"}]"),
-            400,
-            "10000",
-        ),
-        (
-            "a long value",
-            text(&format!("[{{\"labels\":{{\"a\":\"{long}\"}}}}]")),
-            400,
-            "4096 bytes are taken",
-        ),
+        ("a long value", long.into_bytes(), 400, "4096 bytes are taken"),
         ("900,000 labels", labels(900_000, "v"), 400, "at most 128"),
-        (
-            "a million labels that are empty, which are none",
-            labels(1_000_000, ""),
-            200,
-            "",
-        ),
-        (
-            "a million alerts",
-            [b"[", "{},".repeat(999_999).as_bytes(), b"{}]"].concat(),
-            413,
-            "at most 10000 are taken",
-        ),
-        (
-            "10 MB and more",
-            [b"[", " ".repeat(11 << 20).as_bytes(), b"]"].concat(),
-            413,
-            "larger than 10485760 bytes",
-        ),
-    ]
+        ("a million empty labels, which are none", labels(1_000_000, ""), 200, ""),
+        ("a million alerts", million, 413, "at most 10000 are taken"),
+        ("10 MB and more", spaces, 413, "larger than 10485760 bytes"),
+    ];
+    let texts = TEXTS
+        .iter()
+        .map(|(what, body, status, says)| (*what, body.as_bytes().to_vec(), *status, *says));
+    texts.chain(large).collect()
 }
 
 #[test]

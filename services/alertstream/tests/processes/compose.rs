@@ -70,8 +70,14 @@ fn node(first: Event<'_>, events: &mut Events<'_>) -> Option<Node> {
             }
             Node::Map(entries)
         }
-        // The end of a list or a map.
-        _ => return None,
+        Event::SequenceEnd | Event::MappingEnd => return None,
+        other @ (Event::StreamStart
+        | Event::StreamEnd
+        | Event::DocumentStart(..)
+        | Event::DocumentEnd
+        | Event::Anchor(..)
+        | Event::UnresolvedAlias(_)
+        | _) => panic!("not expected in a compose file: {other:?}"),
     })
 }
 

@@ -178,90 +178,87 @@ fn an_acknowledgement_silences_the_ladder_which_else_climbs_to_its_last_resort()
     program.end();
 }
 
-#[test]
-fn alertmanagers_clients_find_their_api() {
+/// The texts under a place of each item of a list.
+fn each(list: &Value, place: &str) -> Vec<String> {
+    let items = list.as_array().unwrap().iter();
+    let texts = items.map(|item| {
+        item.pointer(place)
+            .and_then(Value::as_str)
+            .unwrap_or("nothing")
+            .to_owned()
+    });
+    texts.collect()
+}
+
+/// One receiver named `chat` whose groups are told at once, in `am.yml`.
+fn telling_at_once() -> (tempfile::TempDir, Receiver, Program) {
     let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
     let route = "receiver: chat, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h";
-    let text = alertmanager_yml(
-        route,
-        &[("chat", receiver.url("chat")), ("other", receiver.url("other"))],
-    );
-    std::fs::write(folder.path().join("am.yml"), text).unwrap();
+    let receivers = [("chat", receiver.url("chat")), ("other", receiver.url("other"))];
+    std::fs::write(folder.path().join("am.yml"), alertmanager_yml(route, &receivers)).unwrap();
     let program = Program::start(folder.path(), &["--config.file=am.yml"]);
+    (folder, receiver, program)
+}
+
+/// Silences what is named `Quiet`; the silence's id.
+fn silence_quiet(program: &Program) -> String {
     let silence = json!({
         "matchers": [{"name": "alertname", "value": "Quiet", "isRegex": false, "isEqual": true}],
         "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "ada", "comment": "known",
     });
-    let id = program.post("/api/v2/silences", &silence).ok()["silenceID"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let (loud, quiet) = (
-        alert(&[("alertname", "Loud"), ("job", "a")]),
-        alert(&[("alertname", "Quiet"), ("job", "b")]),
-    );
-    program.alerts(&json!([loud, quiet]));
+    let answer = program.post("/api/v2/silences", &silence).ok();
+    answer["silenceID"].as_str().unwrap().to_owned()
+}
 
-    let alerts = program.get("/api/v2/alerts").ok();
-    let states: Vec<_> = alerts
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (&one["labels"]["alertname"], &one["status"]["state"]))
-        .collect();
-    assert_eq!(states.len(), 2, "shown as soon as they are acknowledged: {alerts}");
+const LOUD: [(&str, &str); 2] = [("alertname", "Loud"), ("job", "a")];
+const QUIET: [(&str, &str); 2] = [("alertname", "Quiet"), ("job", "b")];
+
+#[test]
+fn alertmanagers_clients_find_alerts_groups_receivers_and_status() {
+    let (_folder, receiver, program) = telling_at_once();
+    let id = silence_quiet(&program);
+    program.alerts(&json!([alert(&LOUD), alert(&QUIET)]));
+    let shown = program.get("/api/v2/alerts").ok();
+    assert_eq!(
+        each(&shown, "/labels/alertname").len(),
+        2,
+        "shown as soon as they are acknowledged: {shown}"
+    );
     receiver.wait_for(secs(10), "firing", "Loud");
     let found = program.get("/api/v2/alerts?filter=alertname%3D%22Quiet%22").ok();
-    assert_eq!(
-        found[0]["status"],
-        json!({"inhibitedBy": [], "mutedBy": [], "silencedBy": [id], "state": "suppressed"})
-    );
-    assert_eq!(
-        found[0]["fingerprint"],
-        fingerprint(&[("alertname", "Quiet"), ("job", "b")])
-    );
+    let expected = json!({"inhibitedBy": [], "mutedBy": [], "silencedBy": [id], "state": "suppressed"});
+    assert_eq!(found[0]["status"], expected);
+    assert_eq!(found[0]["fingerprint"], fingerprint(&QUIET));
     let groups = program.get("/api/v2/alerts/groups").ok();
-    let names: Vec<_> = groups
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|group| &group["labels"]["alertname"])
-        .collect();
-    assert_eq!(names, ["Loud", "Quiet"], "{groups}");
-    let receivers = program.get("/api/v2/receivers").ok();
-    let names: Vec<_> = receivers
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|receiver| receiver["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["chat", "other"]);
-    let status = program.get("/api/v2/status").ok();
+    assert_eq!(each(&groups, "/labels/alertname"), ["Loud", "Quiet"], "{groups}");
+    assert_eq!(each(&program.get("/api/v2/receivers").ok(), "/name"), ["chat", "other"]);
+    let about = program.get("/api/v2/status").ok();
     assert!(
-        status["config"]["original"]
-            .as_str()
-            .unwrap()
-            .contains("receiver: chat"),
-        "{status}"
+        about["config"]["original"].as_str().unwrap().contains("receiver: chat"),
+        "{about}"
     );
     assert!(
-        !status.to_string().contains(&receiver.url("chat")),
+        !about.to_string().contains(&receiver.url("chat")),
         "an address may be a secret"
     );
+    assert_eq!(program.get("/api/v2/no-such-thing").status, 404);
+    program.end();
+}
 
-    assert_eq!(
-        program.get(&format!("/api/v2/silence/{id}")).ok()["status"]["state"],
-        "active"
-    );
-    assert_eq!(program.get("/api/v2/silences").ok().as_array().map(Vec::len), Some(1));
+#[test]
+fn a_silence_mutes_until_it_is_deleted() {
+    let (_folder, receiver, program) = telling_at_once();
+    let id = silence_quiet(&program);
+    program.alerts(&json!([alert(&LOUD), alert(&QUIET)]));
+    receiver.wait_for(secs(10), "firing", "Loud");
+    let path = format!("/api/v2/silence/{id}");
+    assert_eq!(program.get(&path).ok()["status"]["state"], "active");
+    assert_eq!(each(&program.get("/api/v2/silences").ok(), "/id"), [id]);
     throughout(secs(2), "the silenced one is heard of by nobody", || {
         !receiver.heard().iter().any(|heard| heard.is_of("Quiet"))
     });
-    program.send("DELETE", &format!("/api/v2/silence/{id}"), "", b"").ok();
-    assert_eq!(
-        program.get(&format!("/api/v2/silence/{id}")).ok()["status"]["state"],
-        "expired"
-    );
+    program.send("DELETE", &path, "", b"").ok();
+    assert_eq!(program.get(&path).ok()["status"]["state"], "expired");
     receiver.wait_for(secs(10), "firing", "Quiet");
     assert_eq!(
         program
@@ -269,7 +266,6 @@ fn alertmanagers_clients_find_their_api() {
             .status,
         404
     );
-    assert_eq!(program.get("/api/v2/no-such-thing").status, 404);
     program.end();
 }
 

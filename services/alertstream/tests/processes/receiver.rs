@@ -102,7 +102,7 @@ impl Receiver {
                 let (Ok(stream), shared) = (stream, Arc::clone(&serving)) else {
                     continue;
                 };
-                std::thread::spawn(move || drop(serve(&stream, &shared)));
+                std::thread::spawn(move || serve(&stream, &shared));
             }
         });
         Self { address, shared }
