@@ -247,10 +247,10 @@ async fn reload_on_hangup(mut hangups: Hangups, start: Start, console: Option<co
 /// Nothing new comes in, what runs ends within its budget, the partitions are given up.
 async fn stop(running: Running) {
     let stopped = spawn_blocking(move || {
-        if let Some(ingest) = running.ingest {
-            if let Err(error) = ingest.stop() {
-                tracing::error!(%error, "ingest did not end in order");
-            }
+        if let Some(ingest) = running.ingest
+            && let Err(error) = ingest.stop()
+        {
+            tracing::error!(%error, "ingest did not end in order");
         }
         running.lanes.iter().for_each(LaneThread::ask_to_stop);
         for lane in running.lanes {

@@ -66,7 +66,8 @@ impl Count {
             Self::Accepted(integration) => notified(&integration),
             Self::Failed(integration, reason) => {
                 notified(&integration);
-                metrics::counter!(names::NOTIFICATIONS_FAILED, "integration" => integration, "reason" => reason).increment(1);
+                metrics::counter!(names::NOTIFICATIONS_FAILED, "integration" => integration, "reason" => reason)
+                    .increment(1);
             }
             Self::PossibleDuplicate => metrics::counter!(names::NOTIFY_POSSIBLE_DUPLICATES).increment(1),
         }
@@ -92,13 +93,19 @@ fn take_up(failing: &mut Failing, entry: &JournalEntry) -> Vec<Count> {
             Vec::new()
         }
         ("link.exhausted", _) => {
-            let (link, Some(legs)) = (field("link"), failing.get_mut(&key)) else { return Vec::new() };
+            let (link, Some(legs)) = (field("link"), failing.get_mut(&key)) else {
+                return Vec::new();
+            };
             let ended = legs.extract_if(.., |(of, _, _), _| *of == link);
-            ended.map(|((_, integration, _), reason)| Count::Failed(integration, reason)).collect()
+            ended
+                .map(|((_, integration, _), reason)| Count::Failed(integration, reason))
+                .collect()
         }
         ("notification.failed", _) => {
             let legs = failing.remove(&key).unwrap_or_default();
-            legs.into_iter().map(|((_, integration, _), reason)| Count::Failed(integration, reason)).collect()
+            legs.into_iter()
+                .map(|((_, integration, _), reason)| Count::Failed(integration, reason))
+                .collect()
         }
         ("notification.delivered" | "notification.void", _) => {
             failing.remove(&key);
@@ -129,7 +136,9 @@ mod tests {
         JournalEntry {
             kind: kind.to_owned(),
             reason: reason.to_owned(),
-            fields: fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            fields: fields
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             ..JournalEntry::default()
         }
     }
@@ -150,12 +159,31 @@ mod tests {
         let failed = |reason| Count::Failed("webhook".to_owned(), reason);
         let (refused, down) = (&[("status", "404")], &[("status", "503")]);
         let rows: [(&str, Vec<JournalEntry>, Vec<Count>); 7] = [
-            ("taken at once", vec![attempted("a", "accepted", &[]), entry("notification.delivered", "", &[])], vec![accepted()]),
-            ("taken at the second try", vec![attempted("a", "failed", down), attempted("a", "accepted", &[])], vec![accepted()]),
-            ("under way", vec![attempted("a", "failed", down), attempted("a", "failed", down)], vec![]),
+            (
+                "taken at once",
+                vec![
+                    attempted("a", "accepted", &[]),
+                    entry("notification.delivered", "", &[]),
+                ],
+                vec![accepted()],
+            ),
+            (
+                "taken at the second try",
+                vec![attempted("a", "failed", down), attempted("a", "accepted", &[])],
+                vec![accepted()],
+            ),
+            (
+                "under way",
+                vec![attempted("a", "failed", down), attempted("a", "failed", down)],
+                vec![],
+            ),
             (
                 "given up",
-                vec![attempted("a", "failed", down), attempted("a", "failed", refused), entry("notification.failed", "", &[])],
+                vec![
+                    attempted("a", "failed", down),
+                    attempted("a", "failed", refused),
+                    entry("notification.failed", "", &[]),
+                ],
                 vec![failed("clientError")],
             ),
             (
@@ -168,10 +196,17 @@ mod tests {
                 ],
                 vec![failed("serverError"), accepted()],
             ),
-            ("void", vec![attempted("a", "failed", down), entry("notification.void", "", &[])], vec![]),
+            (
+                "void",
+                vec![attempted("a", "failed", down), entry("notification.void", "", &[])],
+                vec![],
+            ),
             (
                 "sent twice, perhaps",
-                vec![entry("notification.possible_duplicate", "", &[]), entry("alert.opened", "", &[])],
+                vec![
+                    entry("notification.possible_duplicate", "", &[]),
+                    entry("alert.opened", "", &[]),
+                ],
                 vec![Count::PossibleDuplicate],
             ),
         ];
@@ -209,10 +244,18 @@ mod tests {
         let mut counters = Counters::default();
         counters.writing(&[record(&attempted("a", "failed", &[]), topics::JOURNAL)]);
         // Aborted, and written again with something else.
-        counters.writing(&[record(&attempted("b", "failed", &[]), topics::JOURNAL), record(&attempted("c", "failed", &[]), "other")]);
+        counters.writing(&[
+            record(&attempted("b", "failed", &[]), topics::JOURNAL),
+            record(&attempted("c", "failed", &[]), "other"),
+        ]);
         counters.committed();
         counters.committed();
-        let legs: Vec<&str> = counters.failing.values().flat_map(|legs| legs.keys()).map(|(link, _, _)| link.as_str()).collect();
+        let legs: Vec<&str> = counters
+            .failing
+            .values()
+            .flat_map(|legs| legs.keys())
+            .map(|(link, _, _)| link.as_str())
+            .collect();
         assert_eq!(legs, ["b"]);
     }
 }

@@ -114,6 +114,10 @@ metrics_named! {
 
     /// Times the console could not read the log and opened a new reader.
     CONSOLE_VIEW_ERRORS = "console_view_errors_total", Kind::Counter, [];
+    /// Records that the console could not take up.
+    CONSOLE_RECORDS_REFUSED = "console_records_refused_total", Kind::Counter, ["topic"];
+    /// Answers that may lack what was acknowledged a moment before, and said so.
+    CONSOLE_STALE_ANSWERS = "console_stale_answers_total", Kind::Counter, [];
 
     /// When a lane last made a pass, in seconds since the epoch: one that makes none is stuck.
     STREAMS_LANE_LAST_PASS = "streams_lane_last_pass_timestamp_seconds", Kind::Gauge, ["stage", "lane"];
@@ -151,6 +155,8 @@ metrics_named! {
     STREAMS_CLOCK_SKEW = "streams_clock_skew_seconds", Kind::Gauge, [];
     /// Times the wall clock was found too far off.
     STREAMS_CLOCK_SKEWED = "streams_clock_skewed_total", Kind::Counter, [];
+    /// Times the machine's clock was too far from the embedded log's to trim by age.
+    STREAMS_LOG_CLOCK_OFF = "streams_log_clock_off_total", Kind::Counter, [];
     /// Errors a Kafka client reported.
     STREAMS_KAFKA_ERRORS = "streams_kafka_errors_total", Kind::Counter, ["client", "code"];
 }

@@ -131,7 +131,7 @@ pub(super) fn maintain(shared: &Shared) -> Result<(), String> {
     }
     shared.store.sync_mark();
     if wall().abs_diff(shared.clock.now()) > CLOCK_TOLERANCE_MS {
-        metrics::counter!("alertstream_log_clock_off_total").increment(1);
+        metrics::counter!("streams_log_clock_off_total").increment(1);
         tracing::warn!(
             log = shared.clock.now(),
             machine = wall(),

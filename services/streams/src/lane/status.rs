@@ -55,14 +55,20 @@ fn whole(count: usize) -> f64 {
 }
 
 /// A time as a gauge takes it: seconds since the epoch.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch stay below 2^53 for ages")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since the epoch stay below 2^53 for ages"
+)]
 fn seconds(at: Timestamp) -> f64 {
     at.millis() as f64 / 1_000.0
 }
 
 impl std::fmt::Debug for LaneStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LaneStatus").field("lane", &self.lane).field("inner", &*self.lock()).finish_non_exhaustive()
+        f.debug_struct("LaneStatus")
+            .field("lane", &self.lane)
+            .field("inner", &*self.lock())
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +87,12 @@ struct Inner {
 
 impl LaneStatus {
     pub(super) fn new(stage: &'static str, lane: &str) -> Self {
-        Self { stage, lane: lane.to_owned(), inner: Mutex::default(), meters: Meters::new(stage, lane) }
+        Self {
+            stage,
+            lane: lane.to_owned(),
+            inner: Mutex::default(),
+            meters: Meters::new(stage, lane),
+        }
     }
 
     /// The stage it runs.
@@ -106,7 +117,12 @@ impl LaneStatus {
         if let Some(reason) = &inner.refused {
             return Some(format!("{}: {reason}", self.stage));
         }
-        (inner.restoring > 0).then(|| format!("{}: restoring {} of {} partitions", self.stage, inner.restoring, inner.partitions))
+        (inner.restoring > 0).then(|| {
+            format!(
+                "{}: restoring {} of {} partitions",
+                self.stage, inner.restoring, inner.partitions
+            )
+        })
     }
 
     /// How many partitions it owns.
@@ -130,7 +146,10 @@ impl LaneStatus {
     }
 
     pub(super) fn look<C>(&self, tasks: &BTreeMap<u32, Task<C>>, now: Timestamp) {
-        let restoring = tasks.values().filter(|task| matches!(task.phase, Phase::Restoring(_))).count();
+        let restoring = tasks
+            .values()
+            .filter(|task| matches!(task.phase, Phase::Restoring(_)))
+            .count();
         let held = tasks.values().find_map(|task| match &task.phase {
             Phase::Held { reason } => Some(format!("partition {}: {reason}", task.partition)),
             Phase::Restoring(_) | Phase::Active | Phase::Waiting { .. } => None,
