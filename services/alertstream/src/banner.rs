@@ -20,11 +20,19 @@ pub(crate) fn reach(address: SocketAddr) -> SocketAddr {
 pub(crate) fn banner(files: &Files, address: SocketAddr, prefix: &str, storage: &str) -> String {
     let target = reach(address);
     let url = format!("http://{target}{prefix}");
-    let path = if prefix.is_empty() { String::new() } else { format!("       - path_prefix: {prefix}\n") };
+    let path = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("       - path_prefix: {prefix}\n")
+    };
     let first = if prefix.is_empty() { "- " } else { "  " };
     let labels: LabelSet = [("alertname", "TryMe"), ("severity", "critical")].into();
     let fingerprint = labels.fingerprint();
-    let inbox = if files.is_built_in() { format!("   notifications: {url}/inbox\n") } else { String::new() };
+    let inbox = if files.is_built_in() {
+        format!("   notifications: {url}/inbox\n")
+    } else {
+        String::new()
+    };
     format!(
         "alertstream is up on {url}\n   config: {config}\n   log:    {storage}\n{inbox}\n\
          Try it (the alert lives an hour):\n   \
@@ -42,9 +50,12 @@ mod tests {
 
     #[test]
     fn a_wildcard_address_is_reached_on_this_machine() {
-        for (listened, reached) in
-            [("0.0.0.0:9093", "127.0.0.1:9093"), ("[::]:9093", "[::1]:9093"), ("[::1]:1", "[::1]:1"), ("10.0.0.7:1", "10.0.0.7:1")]
-        {
+        for (listened, reached) in [
+            ("0.0.0.0:9093", "127.0.0.1:9093"),
+            ("[::]:9093", "[::1]:9093"),
+            ("[::1]:1", "[::1]:1"),
+            ("10.0.0.7:1", "10.0.0.7:1"),
+        ] {
             assert_eq!(reach(listened.parse().unwrap()).to_string(), reached);
         }
     }

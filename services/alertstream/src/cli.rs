@@ -129,12 +129,16 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CommandError {
     /// There is no such command.
-    #[error("unknown command {0:?}: run one of up, ingest, correlate, route, notify, console (or several, \
-             comma-separated), topics create, check-config")]
+    #[error(
+        "unknown command {0:?}: run one of up, ingest, correlate, route, notify, console (or several, \
+             comma-separated), topics create, check-config"
+    )]
     Unknown(String),
     /// Separate services meet in Kafka.
-    #[error("{0} needs a Kafka: name it with --kafka.brokers HOST:PORT (without one, `alertstream up` runs everything \
-             in this process on the embedded log)")]
+    #[error(
+        "{0} needs a Kafka: name it with --kafka.brokers HOST:PORT (without one, `alertstream up` runs everything \
+             in this process on the embedded log)"
+    )]
     NeedsKafka(String),
 }
 
@@ -167,7 +171,9 @@ impl Cli {
 fn services(list: &str) -> Result<Vec<ServiceName>, CommandError> {
     let mut found = Vec::new();
     for word in list.split(',') {
-        let service = ServiceName::ALL.into_iter().find(|service| service.as_str() == word.trim());
+        let service = ServiceName::ALL
+            .into_iter()
+            .find(|service| service.as_str() == word.trim());
         let service = service.ok_or_else(|| CommandError::Unknown(list.to_owned()))?;
         if !found.contains(&service) {
             found.push(service);
@@ -178,8 +184,13 @@ fn services(list: &str) -> Result<Vec<ServiceName>, CommandError> {
 
 /// `:9093` means every interface, as in Alertmanager.
 fn listen(text: &str) -> Result<SocketAddr, String> {
-    let text = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.replace("localhost:", "127.0.0.1:") };
-    text.parse().map_err(|_| format!("{text:?} is not an address like 127.0.0.1:9093 or :9093"))
+    let text = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.replace("localhost:", "127.0.0.1:")
+    };
+    text.parse()
+        .map_err(|_| format!("{text:?} is not an address like 127.0.0.1:9093 or :9093"))
 }
 
 /// Bytes with Prometheus's suffixes, powers of 1024.
@@ -194,8 +205,12 @@ fn size(text: &str) -> Result<u64, String> {
         "TB" => 1 << 40,
         _ => return Err(format!("{unit:?} is not one of B, KB, MB, GB, TB")),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is not a size like 512MB"))?;
-    number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is not a size like 512MB"))?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| format!("{text:?} is too large"))
 }
 
 #[cfg(test)]
@@ -203,7 +218,9 @@ mod tests {
     use super::*;
 
     fn command(args: &[&str]) -> Result<Command, CommandError> {
-        Cli::try_parse_from(std::iter::once("alertstream").chain(args.iter().copied())).unwrap().command()
+        Cli::try_parse_from(std::iter::once("alertstream").chain(args.iter().copied()))
+            .unwrap()
+            .command()
     }
 
     #[test]
@@ -213,11 +230,17 @@ mod tests {
         assert_eq!(command(&[]), Ok(Command::Run(ServiceName::ALL.to_vec())));
         assert_eq!(command(&["up", kafka]), Ok(Command::Run(ServiceName::ALL.to_vec())));
         assert_eq!(command(&["notify", kafka]), Ok(Command::Run(vec![Notify])));
-        assert_eq!(command(&["ingest,console", kafka]), Ok(Command::Run(vec![Ingest, Console])));
+        assert_eq!(
+            command(&["ingest,console", kafka]),
+            Ok(Command::Run(vec![Ingest, Console]))
+        );
         assert_eq!(command(&["topics", "create", kafka]), Ok(Command::TopicsCreate));
         assert_eq!(command(&["check-config"]), Ok(Command::CheckConfig));
         assert_eq!(command(&["notify"]), Err(CommandError::NeedsKafka("notify".to_owned())));
-        assert_eq!(command(&["notfy", kafka]), Err(CommandError::Unknown("notfy".to_owned())));
+        assert_eq!(
+            command(&["notfy", kafka]),
+            Err(CommandError::Unknown("notfy".to_owned()))
+        );
     }
 
     #[test]

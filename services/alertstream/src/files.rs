@@ -56,7 +56,11 @@ impl Files {
         // A policy names receivers of its own alertmanager.yml, so the built-in one comes with its own.
         let named = cli.escalation_file.clone();
         let escalation = named.or_else(|| alertmanager.is_some().then(|| here(ESCALATION_FILE)).flatten());
-        Self { alertmanager, escalation, inbox }
+        Self {
+            alertmanager,
+            escalation,
+            inbox,
+        }
     }
 
     /// Whether the built-in config is in use.
@@ -79,7 +83,9 @@ impl Files {
     /// # Errors
     /// A file that cannot be read, or every mistake in them with its place.
     pub(crate) fn load(&self) -> Result<Loaded, FilesError> {
-        let Some(path) = &self.alertmanager else { return self.load_built_in() };
+        let Some(path) = &self.alertmanager else {
+            return self.load_built_in();
+        };
         let alertmanager = (path.display().to_string(), read(path, "--config.file")?);
         let escalation = match &self.escalation {
             Some(path) => Some((path.display().to_string(), read(path, "--escalation.file")?)),
@@ -150,7 +156,11 @@ mod tests {
 
     #[test]
     fn the_built_in_files_are_valid() {
-        let files = Files { alertmanager: None, escalation: None, inbox: "http://[::1]:9093/am/inbox".to_owned() };
+        let files = Files {
+            alertmanager: None,
+            escalation: None,
+            inbox: "http://[::1]:9093/am/inbox".to_owned(),
+        };
         let loaded = files.load().unwrap();
         assert_eq!(loaded.config.route.timing.group_wait.to_string(), "5s");
         assert!(loaded.config.escalation.is_some());
@@ -160,8 +170,15 @@ mod tests {
     #[test]
     fn a_named_file_that_is_missing_is_refused_with_the_way_out() {
         let path = Some(PathBuf::from("/no/such/file.yml"));
-        let files = Files { alertmanager: path, escalation: None, inbox: String::new() };
+        let files = Files {
+            alertmanager: path,
+            escalation: None,
+            inbox: String::new(),
+        };
         let error = files.load().unwrap_err().to_string();
-        assert!(error.starts_with("/no/such/file.yml: ") && error.contains("--config.file"), "{error}");
+        assert!(
+            error.starts_with("/no/such/file.yml: ") && error.contains("--config.file"),
+            "{error}"
+        );
     }
 }

@@ -34,9 +34,12 @@ impl Inbox {
 async fn receive(State(inbox): State<Inbox>, headers: HeaderMap, body: Bytes) {
     let message = serde_json::from_slice::<Value>(&body).unwrap_or_else(|error| Value::String(error.to_string()));
     println!("{}", line(&message, &headers));
-    let named = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-alertstream") || *name == "idempotency-key");
-    let headers: BTreeMap<&str, String> =
-        named.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let named = headers
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with("x-alertstream") || *name == "idempotency-key");
+    let headers: BTreeMap<&str, String> = named
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
     let entry = serde_json::json!({"headers": headers, "message": message});
     let mut kept = inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
     kept.push_front(entry);
@@ -44,7 +47,15 @@ async fn receive(State(inbox): State<Inbox>, headers: HeaderMap, body: Bytes) {
 }
 
 async fn list(State(inbox): State<Inbox>) -> Json<Vec<Value>> {
-    Json(inbox.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect())
+    Json(
+        inbox
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect(),
+    )
 }
 
 async fn page(State(inbox): State<Inbox>) -> Html<String> {
@@ -65,7 +76,13 @@ async fn page(State(inbox): State<Inbox>) -> Html<String> {
 /// One line for the terminal: status, whom, why, what, and how to acknowledge.
 fn line(message: &Value, headers: &HeaderMap) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("-")
+            .to_owned()
+    };
     let alerts = message["alerts"].as_array().map_or(0, Vec::len);
     let labels = message["groupLabels"].as_object().into_iter().flatten();
     let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={}", text(value))).collect();
@@ -74,7 +91,11 @@ fn line(message: &Value, headers: &HeaderMap) -> String {
         text(&message["status"]).to_uppercase(),
         text(&message["receiver"]),
         header("x-alertstream-reason"),
-        if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") },
+        if alerts == 1 {
+            "1 alert".to_owned()
+        } else {
+            format!("{alerts} alerts")
+        },
         labels.join(" "),
         header("x-alertstream-incident"),
     )

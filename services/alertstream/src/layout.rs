@@ -17,11 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayoutError {
     /// They are not there.
-    #[error("the topics are not there yet: run `alertstream topics create` with the same --kafka.brokers and --topic-prefix")]
+    #[error(
+        "the topics are not there yet: run `alertstream topics create` with the same --kafka.brokers and --topic-prefix"
+    )]
     Missing,
     /// They were made for something else.
-    #[error("the topics were made for another layout: they say {found}, this release needs {needed}. Use the release that \
-             made them, or another --topic-prefix")]
+    #[error(
+        "the topics were made for another layout: they say {found}, this release needs {needed}. Use the release that \
+             made them, or another --topic-prefix"
+    )]
     Other {
         /// What the record says.
         found: String,
@@ -80,7 +84,14 @@ fn needed(partitions: u32) -> String {
 }
 
 fn same(found: String, needed: &str) -> Result<(), LayoutError> {
-    if found == needed { Ok(()) } else { Err(LayoutError::Other { found, needed: needed.to_owned() }) }
+    if found == needed {
+        Ok(())
+    } else {
+        Err(LayoutError::Other {
+            found,
+            needed: needed.to_owned(),
+        })
+    }
 }
 
 /// The layout record; none in topics that were just made.
@@ -135,6 +146,9 @@ mod tests {
         create(&log, 4).unwrap();
         write(&log, "partitions=4 hash=crc32 keys=group-id/1").unwrap();
         let error = check(&log).unwrap_err().to_string();
-        assert!(error.contains("hash=crc32") && error.contains("--topic-prefix"), "{error}");
+        assert!(
+            error.contains("hash=crc32") && error.contains("--topic-prefix"),
+            "{error}"
+        );
     }
 }

@@ -17,11 +17,19 @@ use crate::cli::Cli;
 pub(crate) fn open(cli: &Cli) -> Result<Arc<dyn Log>, Refusal> {
     match &cli.kafka_brokers {
         None => {
-            let options = Options { retention_bytes: cli.storage_retention_size, ..Options::default() };
+            let options = Options {
+                retention_bytes: cli.storage_retention_size,
+                ..Options::default()
+            };
             Ok(EmbeddedLog::open(&cli.storage_path, options)?)
         }
         Some(brokers) => {
-            let config = cli.kafka_config.as_deref().map(kafka_properties).transpose()?.unwrap_or_default();
+            let config = cli
+                .kafka_config
+                .as_deref()
+                .map(kafka_properties)
+                .transpose()?
+                .unwrap_or_default();
             let options = KafkaOptions {
                 brokers: brokers.clone(),
                 config,
@@ -43,7 +51,11 @@ pub(crate) fn describe(cli: &Cli) -> String {
 }
 
 fn kafka_properties(path: &Path) -> Result<Vec<(String, String)>, Refusal> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{}: {error}: name librdkafka properties with --kafka.config", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!(
+            "{}: {error}: name librdkafka properties with --kafka.config",
+            path.display()
+        )
+    })?;
     Ok(properties(&text)?)
 }

@@ -39,7 +39,10 @@ fn run(cli: Cli) -> Result<(), Refusal> {
         Command::TopicsCreate => {
             let log = log::open(&cli)?;
             layout::create(&log, cli.partitions)?;
-            println!("the topics are there: {} partitions for each group-keyed one", cli.partitions);
+            println!(
+                "the topics are there: {} partitions for each group-keyed one",
+                cli.partitions
+            );
             Ok(())
         }
         Command::Run(list) => {
@@ -53,11 +56,19 @@ fn run(cli: Cli) -> Result<(), Refusal> {
 }
 
 fn check_config(cli: &Cli) -> Result<(), Refusal> {
-    let files = files::Files::choose(cli, &std::env::current_dir()?, format!("http://{}/inbox", cli.web_listen_address));
+    let files = files::Files::choose(
+        cli,
+        &std::env::current_dir()?,
+        format!("http://{}/inbox", cli.web_listen_address),
+    );
     let loaded = files.load()?;
     for warning in &loaded.config.warnings {
         println!("warning: {warning}");
     }
-    println!("{}: SUCCESS, {} receivers", files.describe(), loaded.config.receivers.len());
+    println!(
+        "{}: SUCCESS, {} receivers",
+        files.describe(),
+        loaded.config.receivers.len()
+    );
     Ok(())
 }

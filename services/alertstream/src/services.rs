@@ -60,13 +60,23 @@ pub(crate) async fn run(cli: Arc<Cli>, list: Vec<ServiceName>) -> Result<(), Ref
     if let Some(loaded) = &loaded {
         addresses.store(Arc::new(Destinations::of(&loaded.config)));
     }
-    let (health, start) = (Health::default(), Start { cli: Arc::clone(&cli), log, files: Arc::clone(&files), addresses });
+    let (health, start) = (
+        Health::default(),
+        Start {
+            cli: Arc::clone(&cli),
+            log,
+            files: Arc::clone(&files),
+            addresses,
+        },
+    );
     let mut running = start.services(&list, loaded.as_ref(), address, &health).await?;
     let web = Web {
         health,
         metrics: Some(metrics.clone()),
         prefix: prefix.clone(),
-        get_concurrency: std::thread::available_parallelism().map_or(GETS_AT_ONCE, usize::from).max(GETS_AT_ONCE),
+        get_concurrency: std::thread::available_parallelism()
+            .map_or(GETS_AT_ONCE, usize::from)
+            .max(GETS_AT_ONCE),
     };
     let app = web.app(std::mem::take(&mut running.routes));
     if list.len() == ServiceName::ALL.len() {
@@ -88,7 +98,11 @@ async fn open(cli: &Arc<Cli>, list: &[ServiceName]) -> Result<Arc<dyn Log>, Refu
         // `up` brings its own topics; a single service joins a system that somebody laid out.
         // Where somebody laid it out before, that layout stands.
         let there = log.partitions(schemas::topics::ALERTS)?;
-        if everything { layout::create(&log, there.unwrap_or(cli.partitions)) } else { layout::check(&log) }?;
+        if everything {
+            layout::create(&log, there.unwrap_or(cli.partitions))
+        } else {
+            layout::check(&log)
+        }?;
         Ok(log)
     })
     .await?
@@ -111,7 +125,10 @@ impl Start {
         address: std::net::SocketAddr,
         health: &Health,
     ) -> Result<Running, Refusal> {
-        let mut running = Running { routes: Router::new(), ..Running::default() };
+        let mut running = Running {
+            routes: Router::new(),
+            ..Running::default()
+        };
         let instance = self.cli.instance.clone().unwrap_or_else(fresh_instance);
         if list.contains(&ServiceName::Console)
             && let Some(loaded) = loaded
@@ -129,7 +146,9 @@ impl Start {
         }
         for service in list {
             match service {
-                ServiceName::Correlate => running.lanes.extend(correlate::start(&self.log, &instance, self.lanes())?),
+                ServiceName::Correlate => running
+                    .lanes
+                    .extend(correlate::start(&self.log, &instance, self.lanes())?),
                 ServiceName::Route => running.lanes.extend(route::start(&self.log, &instance, self.lanes())?),
                 ServiceName::Ingest | ServiceName::Notify | ServiceName::Console => {}
             }
@@ -152,7 +171,10 @@ impl Start {
     /// One lane is enough for the embedded log; on Kafka each core has one.
     fn lanes(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.cli.lanes.unwrap_or_else(|| if self.cli.is_embedded() { 1 } else { cores() }).max(1)
+        self.cli
+            .lanes
+            .unwrap_or_else(|| if self.cli.is_embedded() { 1 } else { cores() })
+            .max(1)
     }
 
     async fn publish(&self, loaded: &crate::files::Loaded, instance: &str) -> Result<(), Refusal> {
@@ -198,7 +220,12 @@ impl Start {
     }
 
     async fn ingest(&self, list: &[ServiceName], instance: &str, health: &Health) -> Result<ingest::Service, Refusal> {
-        let topics = self.cli.event_topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
+        let topics = self
+            .cli
+            .event_topics
+            .split(',')
+            .map(str::trim)
+            .filter(|topic| !topic.is_empty());
         let settings = ingest::Settings {
             instance: instance.to_owned(),
             services: list.iter().map(|service| service.as_str().to_owned()).collect(),
@@ -223,7 +250,10 @@ impl Start {
             async move {
                 match start.load() {
                     Ok(_) => (StatusCode::OK, String::new()),
-                    Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {error}\n")),
+                    Err(error) => (
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        format!("failed to reload config: {error}\n"),
+                    ),
                 }
             }
         };
@@ -267,12 +297,20 @@ async fn stop(running: Running) {
 
 fn external_url(cli: &Cli, address: std::net::SocketAddr) -> String {
     let own = format!("http://{}", reach(address));
-    cli.web_external_url.as_deref().map_or(own, |url| url.trim_end_matches('/').to_owned())
+    cli.web_external_url
+        .as_deref()
+        .map_or(own, |url| url.trim_end_matches('/').to_owned())
 }
 
 /// A name no process had before: time and process id, hashed.
 fn fresh_instance() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    let seed = [now.to_be_bytes().as_slice(), std::process::id().to_be_bytes().as_slice()].concat();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    let seed = [
+        now.to_be_bytes().as_slice(),
+        std::process::id().to_be_bytes().as_slice(),
+    ]
+    .concat();
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&seed))
 }

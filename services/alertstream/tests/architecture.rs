@@ -27,10 +27,22 @@ const MAY_IMPORT: [(&str, &str); 19] = [
     ("notify-pipeline", "alert schemas config policy processor"),
     ("streams", "alert schemas processor"),
     ("runtime", "alert schemas processor"),
-    ("ingest", "ingest-pipeline alert config policy schemas processor streams runtime"),
-    ("correlate", "correlate-pipeline alert config policy schemas processor streams runtime"),
-    ("route", "route-pipeline alert config policy schemas processor streams runtime"),
-    ("notify", "notify-pipeline alert config policy schemas processor streams runtime"),
+    (
+        "ingest",
+        "ingest-pipeline alert config policy schemas processor streams runtime",
+    ),
+    (
+        "correlate",
+        "correlate-pipeline alert config policy schemas processor streams runtime",
+    ),
+    (
+        "route",
+        "route-pipeline alert config policy schemas processor streams runtime",
+    ),
+    (
+        "notify",
+        "notify-pipeline alert config policy schemas processor streams runtime",
+    ),
     ("console", "alert config policy schemas processor streams runtime"),
     ("loadtest", "alert config schemas streams"),
     ("alertstream", "*"),
@@ -57,7 +69,10 @@ const IGNORED: [&str; 2] = ["data", "target"];
 const LINES_AT_MOST: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn metadata() -> Value {
@@ -74,23 +89,39 @@ fn metadata() -> Value {
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    let ours: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let ours: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| package["name"].as_str().unwrap())
+        .collect();
     let normal = |package: &Value| -> BTreeSet<String> {
         let all = package["dependencies"].as_array().unwrap().iter();
         let normal = all.filter(|dependency| dependency["kind"].is_null());
-        normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).filter(|n| ours.contains(n.as_str())).collect()
+        normal
+            .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+            .filter(|n| ours.contains(n.as_str()))
+            .collect()
     };
-    packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), normal(package))).collect()
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().unwrap().to_owned(), normal(package)))
+        .collect()
 }
 
 #[test]
 fn a_crate_imports_only_what_its_layer_may() {
-    let rules: BTreeMap<&str, BTreeSet<&str>> =
-        MAY_IMPORT.into_iter().map(|(name, may)| (name, may.split(' ').collect())).collect();
+    let rules: BTreeMap<&str, BTreeSet<&str>> = MAY_IMPORT
+        .into_iter()
+        .map(|(name, may)| (name, may.split(' ').collect()))
+        .collect();
     for (name, imported) in imports() {
-        let rule = rules.get(name.as_str()).unwrap_or_else(|| panic!("no rule for crate {name}: where does it belong?"));
+        let rule = rules
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("no rule for crate {name}: where does it belong?"));
         for other in imported {
-            assert!(rule.contains("*") || rule.contains(other.as_str()), "{name} may not import {other}");
+            assert!(
+                rule.contains("*") || rule.contains(other.as_str()),
+                "{name} may not import {other}"
+            );
         }
     }
 }
@@ -101,7 +132,10 @@ fn only_streams_imports_a_log_engine() {
     for package in metadata["packages"].as_array().unwrap() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let (name, of) = (package["name"].as_str().unwrap(), dependency["name"].as_str().unwrap());
-            assert!(!["rdkafka", "fjall"].contains(&of) || name == "streams", "{name} imports {of}");
+            assert!(
+                !["rdkafka", "fjall"].contains(&of) || name == "streams",
+                "{name} imports {of}"
+            );
         }
     }
 }
@@ -111,7 +145,10 @@ fn the_top_level_is_the_architecture() {
     for entry in std::fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let known = name.starts_with('.') || TOP_LEVEL.contains(&name.as_str()) || IGNORED.contains(&name.as_str());
-        assert!(known, "{name} stands at the top level, but is not part of the architecture");
+        assert!(
+            known,
+            "{name} stands at the top level, but is not part of the architecture"
+        );
     }
 }
 
@@ -136,21 +173,40 @@ fn a_file_is_one_idea() {
     for path in found {
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= LINES_AT_MOST, "{} has {lines} lines", path.display());
-        assert!(!path.ends_with("mod.rs"), "{}: name the file after the module", path.display());
+        assert!(
+            !path.ends_with("mod.rs"),
+            "{}: name the file after the module",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn the_pure_crates_have_no_clock_and_no_io() {
-    const BANNED: [&str; 7] =
-        ["SystemTime", "Instant::now", "tokio::", "std::fs::", "std::net::", "thread::", "async fn"];
+    const BANNED: [&str; 7] = [
+        "SystemTime",
+        "Instant::now",
+        "tokio::",
+        "std::fs::",
+        "std::net::",
+        "thread::",
+        "async fn",
+    ];
     let mut found = Vec::new();
     sources(&root().join("pipelines"), &mut found);
-    for path in found.iter().filter(|path| path.components().any(|part| part.as_os_str() == "src")) {
+    for path in found
+        .iter()
+        .filter(|path| path.components().any(|part| part.as_os_str() == "src"))
+    {
         for (number, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
             let code = line.split("//").next().unwrap();
             for banned in BANNED {
-                assert!(!code.contains(banned), "{}:{}: {banned} in a pure crate", path.display(), number + 1);
+                assert!(
+                    !code.contains(banned),
+                    "{}:{}: {banned} in a pure crate",
+                    path.display(),
+                    number + 1
+                );
             }
         }
     }

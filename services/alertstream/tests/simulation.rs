@@ -38,7 +38,10 @@ use streams::Sabotage;
 const SEEDS: u64 = 2_000;
 
 fn seeds() -> u64 {
-    std::env::var("SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
+    std::env::var("SIMULATION_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(SEEDS)
 }
 
 /// Runs one history; the error is the broken invariant with the history before it.
@@ -86,12 +89,22 @@ fn every_invariant_holds_in_thousands_of_histories() {
 /// test -p alertstream --test simulation survey -- --nocapture`.
 #[test]
 fn survey() {
-    let seeds = std::env::var("SIMULATION_SURVEY").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let seeds = std::env::var("SIMULATION_SURVEY")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let mut kinds = std::collections::BTreeMap::<String, (u64, u64)>::new();
     for seed in 0..seeds {
         if let Err(error) = run(seed, Plan::default()) {
             let last = error.lines().last().unwrap_or_default();
-            let kind = last.split(": ").skip(1).collect::<Vec<_>>().join(": ").chars().take(60).collect();
+            let kind = last
+                .split(": ")
+                .skip(1)
+                .collect::<Vec<_>>()
+                .join(": ")
+                .chars()
+                .take(60)
+                .collect();
             let entry = kinds.entry(kind).or_insert((seed, 0));
             entry.1 += 1;
         }
@@ -105,7 +118,10 @@ fn survey() {
 #[test]
 fn one_seed() {
     let seed = std::env::var("SIMULATION_SEED").ok().and_then(|text| text.parse().ok());
-    let plan = Plan { told: seed.is_some(), ..Plan::default() };
+    let plan = Plan {
+        told: seed.is_some(),
+        ..Plan::default()
+    };
     if let Err(error) = run(seed.unwrap_or(0), plan) {
         panic!("{error}");
     }
@@ -136,7 +152,10 @@ fn each_broken_rule_is_caught() {
         Sabotage::LoseCompletionsOnAbort,
         Sabotage::IgnoreConfigVersion,
     ] {
-        let plan = Plan { sabotage: Some(sabotage), ..Plan::default() };
+        let plan = Plan {
+            sabotage: Some(sabotage),
+            ..Plan::default()
+        };
         let caught = first_failure(400, plan);
         assert!(caught.is_some(), "{sabotage:?} was not noticed in 400 histories");
     }

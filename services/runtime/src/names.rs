@@ -31,7 +31,9 @@ pub struct Metric {
 const REQUEST_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Upper bounds for a commit: a local disk's sync, a broker's answer, librdkafka's 20 ms and 100 ms steps, a broker that
 /// is away.
-const COMMIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+const COMMIT_SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0,
+];
 /// Upper bounds for a notification: Alertmanager's.
 const NOTIFICATION_SECONDS: &[f64] = &[1.0, 5.0, 10.0, 15.0, 20.0];
 

@@ -112,7 +112,10 @@ pub struct Lane<P: Processor> {
 
 impl<P: Processor> std::fmt::Debug for Lane<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane").field("lane", &self.config.lane).field("partitions", &self.tasks.keys()).finish_non_exhaustive()
+        f.debug_struct("Lane")
+            .field("lane", &self.config.lane)
+            .field("partitions", &self.tasks.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,7 +136,11 @@ impl<P: Processor> Lane<P> {
             return Err(LaneError::NoTopic(inbox));
         }
         let tables = TableFeed::open(log.as_ref(), P::TABLES)?;
-        let member = log.join(&Join { group: config.group::<P>(), topic: inbox, lane: config.lane.clone() })?;
+        let member = log.join(&Join {
+            group: config.group::<P>(),
+            topic: inbox,
+            lane: config.lane.clone(),
+        })?;
         let (report, completions) = channel();
         let (now, effects) = (log.now(), effects(report.clone()));
         Ok(Self {
@@ -173,7 +180,10 @@ impl<P: Processor> Lane<P> {
 
     /// The state of the active partitions, for a look from outside.
     pub fn stores(&self) -> impl Iterator<Item = (u32, &processor::Store)> {
-        self.tasks.iter().filter(|(_, task)| task.is_active()).map(|(partition, task)| (*partition, &task.store))
+        self.tasks
+            .iter()
+            .filter(|(_, task)| task.is_active())
+            .map(|(partition, task)| (*partition, &task.store))
     }
 
     /// Runs until told to stop, then gives everything up in order.
@@ -234,7 +244,12 @@ impl<P: Processor> Lane<P> {
             return Duration::ZERO;
         }
         let now = self.log.now();
-        let next = self.tasks.values().filter_map(|task| task.store.next_timer()).map(|timer| timer.due).min();
+        let next = self
+            .tasks
+            .values()
+            .filter_map(|task| task.store.next_timer())
+            .map(|timer| timer.due)
+            .min();
         let until = next.map_or(self.config.poll_wait, |due| due.saturating_since(now).as_std());
         until.clamp(Duration::from_millis(1), self.config.poll_wait)
     }
@@ -280,7 +295,8 @@ impl<P: Processor> Lane<P> {
     fn assign(&mut self, partitions: &[u32]) -> Result<(), LaneError> {
         for partition in partitions {
             let restore = self.begin_restore(*partition)?;
-            self.tasks.insert(*partition, Task::new(*partition, Phase::Restoring(restore)));
+            self.tasks
+                .insert(*partition, Task::new(*partition, Phase::Restoring(restore)));
         }
         Ok(())
     }
@@ -345,8 +361,12 @@ impl<P: Processor> Lane<P> {
             return Ok(());
         }
         let now = self.now;
-        let asking: Vec<u32> =
-            self.tasks.values().filter(|task| task.needs_end(now)).map(|task| task.partition).collect();
+        let asking: Vec<u32> = self
+            .tasks
+            .values()
+            .filter(|task| task.needs_end(now))
+            .map(|task| task.partition)
+            .collect();
         if asking.is_empty() {
             return Ok(());
         }
@@ -400,11 +420,19 @@ struct Budget {
 
 impl Budget {
     fn pass(config: &LaneConfig) -> Self {
-        Self { records: config.max_records, timers: config.max_timers, completions_of: None }
+        Self {
+            records: config.max_records,
+            timers: config.max_timers,
+            completions_of: None,
+        }
     }
 
     fn completions_only(partitions: &[u32]) -> Self {
-        Self { records: 0, timers: 0, completions_of: Some(partitions.to_vec()) }
+        Self {
+            records: 0,
+            timers: 0,
+            completions_of: Some(partitions.to_vec()),
+        }
     }
 }
 

@@ -11,9 +11,10 @@ mod log;
 mod membership;
 pub mod simulated;
 
-pub use lane::{Completions, Effects, Lane, LaneConfig, LaneError, LaneStatus, LaneThread, NoEffects, Progress, Sabotage,
+pub use lane::{
+    Completions, Effects, Lane, LaneConfig, LaneError, LaneStatus, LaneThread, NoEffects, Progress, Sabotage,
     spawn_lanes,
 };
 pub use log::{
-    Appended, AppendDone, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks,
+    AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks,
 };

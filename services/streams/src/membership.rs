@@ -29,7 +29,10 @@ struct Seat {
 
 impl Group {
     pub(crate) fn new(partitions: u32) -> Self {
-        Self { partitions, ..Self::default() }
+        Self {
+            partitions,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn join(&mut self) -> u64 {
@@ -57,17 +60,25 @@ impl Group {
             .flat_map(|(_, seat)| seat.owned.iter().copied())
             .collect();
         let generation = self.generation;
-        let Some(seat) = self.members.get_mut(&member) else { return Vec::new() };
+        let Some(seat) = self.members.get_mut(&member) else {
+            return Vec::new();
+        };
         seat.seen = generation;
         let mut events = Vec::new();
         let give_up: BTreeSet<u32> = seat.owned.difference(&wanted).copied().collect();
         let newly: Vec<u32> = give_up.difference(&seat.leaving).copied().collect();
         if !newly.is_empty() {
             seat.leaving.extend(&newly);
-            events.push(Event::Revoked { partitions: newly, lost: false });
+            events.push(Event::Revoked {
+                partitions: newly,
+                lost: false,
+            });
         }
-        let assigned: Vec<u32> =
-            wanted.iter().copied().filter(|p| !taken.contains(p) && !seat.owned.contains(p)).collect();
+        let assigned: Vec<u32> = wanted
+            .iter()
+            .copied()
+            .filter(|p| !taken.contains(p) && !seat.owned.contains(p))
+            .collect();
         if !assigned.is_empty() {
             seat.owned.extend(&assigned);
             events.push(Event::Assigned(assigned));
@@ -93,7 +104,10 @@ impl Group {
             return Err("unknown member".to_owned());
         };
         if seat.seen != self.generation {
-            return Err(format!("illegal generation {}, the group is at {}", seat.seen, self.generation));
+            return Err(format!(
+                "illegal generation {}, the group is at {}",
+                seat.seen, self.generation
+            ));
         }
         for partition in partitions {
             if !seat.owned.contains(&partition) {
@@ -153,10 +167,22 @@ mod tests {
         assert_eq!(group.poll(first), vec![Event::Assigned(vec![0, 1, 2, 3])]);
         let second = group.join();
         assert_eq!(group.poll(second), vec![], "nothing is free yet");
-        assert!(group.may_commit(first, [0].into_iter()).is_err(), "it has not seen the new generation");
+        assert!(
+            group.may_commit(first, [0].into_iter()).is_err(),
+            "it has not seen the new generation"
+        );
         let events = group.poll(first);
-        assert_eq!(events, vec![Event::Revoked { partitions: vec![2, 3], lost: false }]);
-        assert!(group.may_commit(first, [3].into_iter()).is_ok(), "still its own until released");
+        assert_eq!(
+            events,
+            vec![Event::Revoked {
+                partitions: vec![2, 3],
+                lost: false
+            }]
+        );
+        assert!(
+            group.may_commit(first, [3].into_iter()).is_ok(),
+            "still its own until released"
+        );
         group.release(first, &[2, 3]);
         assert_eq!(group.poll(second), vec![Event::Assigned(vec![2, 3])]);
         assert_eq!((owned(&group, first), owned(&group, second)), (2, 2));
@@ -172,6 +198,9 @@ mod tests {
         group.remove(zombie);
         group.poll(heir);
         assert_eq!(owned(&group, heir), 3);
-        assert_eq!(group.may_commit(zombie, [0].into_iter()), Err("unknown member".to_owned()));
+        assert_eq!(
+            group.may_commit(zombie, [0].into_iter()),
+            Err("unknown member".to_owned())
+        );
     }
 }

@@ -15,9 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alert::{PromDuration, Timestamp};
 
-use crate::log::{
-    AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks,
-};
+use crate::log::{AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks};
 use broker::Broker;
 use member::SimMember;
 use reader::SimReader;
@@ -58,7 +56,9 @@ impl Shared {
 impl SimLog {
     /// An empty log at a time; the seed chooses every fault.
     pub fn new(seed: u64, now: Timestamp) -> Arc<Self> {
-        Arc::new(Self { shared: Shared(Arc::new(Mutex::new(Broker::new(seed, now)))) })
+        Arc::new(Self {
+            shared: Shared(Arc::new(Mutex::new(Broker::new(seed, now)))),
+        })
     }
 
     /// Lets time pass. Transactions that are open for longer than the transaction timeout are aborted.

@@ -30,7 +30,12 @@ fn a_commit_is_far_below_the_flush_floor() {
     let value = "x".repeat(300);
     // librdkafka's own way costs 100 ms for each commit with records not yet acknowledged, and twice that with offsets.
     // The first commits of a broker and of a partition are slow and not counted; those of many partitions are printed.
-    for (touched, floor_ms, counted) in [(96, f64::MAX, 20), (3, 90.0, 100), (24, f64::MAX, 100), (96, f64::MAX, 100)] {
+    for (touched, floor_ms, counted) in [
+        (96, f64::MAX, 20),
+        (3, 90.0, 100),
+        (24, f64::MAX, 100),
+        (96, f64::MAX, 100),
+    ] {
         let mut took: Vec<f64> = (0..counted)
             .map(|_| {
                 driver.step(&*log);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use alert::{LabelSet, PromDuration, Timestamp};
 use processor::Record;
 use schemas::{
-    Avro, Flush, GenerationRaised, IncidentStatus, JournalEntry, LadderPhase, NotificationRequest, Outcome, OutcomeKind,
-    RequestKind, RouteIncident, route_keys, topics,
+    Avro, Flush, GenerationRaised, IncidentStatus, JournalEntry, LadderPhase, NotificationRequest, Outcome,
+    OutcomeKind, RequestKind, RouteIncident, route_keys, topics,
 };
 use streams::Log;
 
@@ -44,7 +44,10 @@ pub(crate) struct Checks {
 
 impl Checks {
     pub(crate) fn new(told: bool) -> Self {
-        Self { told, ..Self::default() }
+        Self {
+            told,
+            ..Self::default()
+        }
     }
 
     /// After every step.
@@ -67,7 +70,9 @@ impl Checks {
     }
 
     fn new_records(&mut self, world: &World, topic: &'static str) -> Vec<Record> {
-        world.log.committed_since(topic, self.positions.entry(topic).or_default())
+        world
+            .log
+            .committed_since(topic, self.positions.entry(topic).or_default())
     }
 
     fn notification(&mut self, record: &Record) -> Result<(), String> {
@@ -82,21 +87,35 @@ impl Checks {
         let slot: Slot = (group, request.receiver.clone(), request.index);
         self.a2(&slot, &request)?;
         let at = (slot, request.sequence);
-        self.requests.insert(at, Request { partition: record.partition, request });
+        self.requests.insert(
+            at,
+            Request {
+                partition: record.partition,
+                request,
+            },
+        );
         Ok(())
     }
 
     /// A2: no second request for what an entry holds as delivered, before `repeat_interval`, but for the ladder and the
     /// one word after an acknowledgement.
     fn a2(&self, slot: &Slot, request: &NotificationRequest) -> Result<(), String> {
-        if matches!(request.kind, RequestKind::Step | RequestKind::LastResort | RequestKind::Reminder) {
+        if matches!(
+            request.kind,
+            RequestKind::Step | RequestKind::LastResort | RequestKind::Reminder
+        ) {
             return Ok(());
         }
-        let Some((told, at)) = self.entries.get(slot) else { return Ok(()) };
+        let Some((told, at)) = self.entries.get(slot) else {
+            return Ok(());
+        };
         let content = content(request);
         let early = request.tick < *at + REPEAT;
         if content == *told && early && !content.0.is_empty() {
-            return Err(format!("A2: {slot:?} is asked again ({:?}) for what it was told at {at}: {told:?}", request.kind));
+            return Err(format!(
+                "A2: {slot:?} is asked again ({:?}) for what it was told at {at}: {told:?}",
+                request.kind
+            ));
         }
         Ok(())
     }
@@ -124,7 +143,13 @@ impl Checks {
     fn journal(&mut self, record: &Record) {
         let entry: JournalEntry = schemas::decode(record.bytes()).unwrap();
         if self.told && entry.kind.starts_with("notification") {
-            println!("  {} {:?} {}: {:?}", entry.kind, entry.receiver, entry.reason, entry.fields.get("link"));
+            println!(
+                "  {} {:?} {}: {:?}",
+                entry.kind,
+                entry.receiver,
+                entry.reason,
+                entry.fields.get("link")
+            );
         }
         if entry.kind == "notification.possible_duplicate" {
             let key = (entry.fields["idempotency_key"].clone(), entry.fields["link"].clone());
@@ -141,20 +166,35 @@ impl Checks {
             let Some(Request { partition, request }) = self.requests.get(at) else {
                 return Err(format!("{lane} sends {at:?} that nobody asked for"));
             };
-            let read = world.log.committed("notify", topics::NOTIFICATIONS, *partition).ok().flatten();
+            let read = world
+                .log
+                .committed("notify", topics::NOTIFICATIONS, *partition)
+                .ok()
+                .flatten();
             let read = read.map_or(0, |committed| committed.offset);
             let voids = self.raised.iter().find(|(p, offset, group, raised)| {
-                let older = request.generation.is_some_and(|generation| generation < raised.generation);
+                let older = request
+                    .generation
+                    .is_some_and(|generation| generation < raised.generation);
                 let mine = *p == *partition && *group == at.0.0 && raised.incident_id == request.incident_id;
                 mine && older && *offset < read
             });
             if let Some((_, offset, ..)) = voids {
-                return Err(format!("A7: {:?} of {at:?} starts although its generation was raised at {offset}", request.kind));
+                return Err(format!(
+                    "A7: {:?} of {at:?} starts although its generation was raised at {offset}",
+                    request.kind
+                ));
             }
             for alert in &request.alerts {
                 let labels: LabelSet = alert.body.labels.clone().into_iter().collect();
-                if let Some(silence) = silences.iter().find(|silence| silence.surely_mutes(&labels, world.now())) {
-                    return Err(format!("A3: an attempt of {at:?} starts with {labels} muted by {}", silence.id));
+                if let Some(silence) = silences
+                    .iter()
+                    .find(|silence| silence.surely_mutes(&labels, world.now()))
+                {
+                    return Err(format!(
+                        "A3: an attempt of {at:?} starts with {labels} muted by {}",
+                        silence.id
+                    ));
                 }
             }
         }
@@ -167,18 +207,29 @@ impl Checks {
         for sent in inner.sent.iter().skip(self.seen_sends) {
             self.seen_sends += 1;
             if self.told {
-                println!("  sent to {} at {}: {:?}, accepted {}", sent.link, sent.at, sent.request, sent.accepted);
+                println!(
+                    "  sent to {} at {}: {:?}, accepted {}",
+                    sent.link, sent.at, sent.request, sent.accepted
+                );
             }
             let listener = (sent.group_key.clone(), sent.link.clone());
             if sent.resolved && !self.heard.contains_key(&listener) {
-                return Err(format!("A4: {} is told resolved of {} at {}, but never heard firing", sent.link, sent.group_key, sent.at));
+                return Err(format!(
+                    "A4: {} is told resolved of {} at {}, but never heard firing",
+                    sent.link, sent.group_key, sent.at
+                ));
             }
             if !sent.accepted {
                 continue;
             }
-            self.heard.entry(listener).or_default().extend(sent.firing.iter().cloned());
+            self.heard
+                .entry(listener)
+                .or_default()
+                .extend(sent.firing.iter().cloned());
             let (group, receiver, index, sequence) = sent.request.clone();
-            let Some(asked) = self.requests.get(&((group, receiver, index), sequence)) else { continue };
+            let Some(asked) = self.requests.get(&((group, receiver, index), sequence)) else {
+                continue;
+            };
             let key = (asked.request.idempotency_key.clone(), sent.link.clone());
             *self.accepted.entry(key).or_default() += 1;
         }
@@ -200,7 +251,9 @@ impl Checks {
         for (key, times) in &self.accepted {
             let known = self.duplicates.get(key).copied().unwrap_or(0);
             if *times > known + 1 {
-                return Err(format!("A2: {key:?} was sent {times} times, {known} of them known as possible duplicates"));
+                return Err(format!(
+                    "A2: {key:?} was sent {times} times, {known} of them known as possible duplicates"
+                ));
             }
         }
         Ok(())
@@ -212,9 +265,15 @@ impl Checks {
             debug_assert!(!muted);
             for placement in policy::walk(&world.config, labels) {
                 let slot = (placement.group_id.as_str().to_owned(), placement.receiver.clone(), 0);
-                let told = self.entries.get(&slot).is_some_and(|((told, _), _)| told.contains(&labels.fingerprint().0));
+                let told = self
+                    .entries
+                    .get(&slot)
+                    .is_some_and(|((told, _), _)| told.contains(&labels.fingerprint().0));
                 if !told {
-                    return Err(format!("A1: {labels} fires, but {slot:?} was told {:?}", self.entries.get(&slot)));
+                    return Err(format!(
+                        "A1: {labels} fires, but {slot:?} was told {:?}",
+                        self.entries.get(&slot)
+                    ));
                 }
             }
         }
@@ -245,9 +304,15 @@ impl Silenced {
 
 /// A timer takes effect in time order: what it said was said with nothing unread that came before it was due.
 fn in_time_order(world: &World, inbox: &'static str, said: &Record) -> Result<(), String> {
-    let Some((meta, due)) = said.meta.and_then(|meta| Some((meta, meta.due?))) else { return Ok(()) };
+    let Some((meta, due)) = said.meta.and_then(|meta| Some((meta, meta.due?))) else {
+        return Ok(());
+    };
     let mut from = BTreeMap::from([(meta.partition, meta.offset)]);
-    from.extend((0..PARTITIONS).filter(|partition| *partition != meta.partition).map(|other| (other, i64::MAX)));
+    from.extend(
+        (0..PARTITIONS)
+            .filter(|partition| *partition != meta.partition)
+            .map(|other| (other, i64::MAX)),
+    );
     let unread = world.log.committed_since(inbox, &mut from);
     match unread.iter().find(|record| record.appended.millis() <= due) {
         None => Ok(()),
@@ -267,10 +332,14 @@ pub(crate) fn a5(world: &World) -> Result<(), String> {
         for (partition, store) in lane.stores() {
             let mut restored = processor::Store::default();
             for record in records.iter().filter(|record| record.partition == partition) {
-                restored.restore(&record.key, record.value.as_deref()).map_err(|error| error.to_string())?;
+                restored
+                    .restore(&record.key, record.value.as_deref())
+                    .map_err(|error| error.to_string())?;
             }
             if !restored.dump().eq(store.dump()) {
-                return Err(format!("A5: {name} holds another state of partition {partition} than its changelog"));
+                return Err(format!(
+                    "A5: {name} holds another state of partition {partition} than its changelog"
+                ));
             }
         }
     }
@@ -283,7 +352,10 @@ fn a6(world: &World) -> Result<(), String> {
         None => Ok(()),
         Some(record) => {
             let letter: schemas::DeadLetter = schemas::decode(record.bytes()).unwrap();
-            Err(format!("A6: a dead letter of {}: {} ({})", letter.stage, letter.error, letter.reason))
+            Err(format!(
+                "A6: a dead letter of {}: {} ({})",
+                letter.stage, letter.error, letter.reason
+            ))
         }
     }
 }
@@ -297,7 +369,10 @@ fn a8(world: &World) -> Result<(), String> {
         );
         let Some(ladder) = &incident.ladder else { continue };
         if !ended && !incident.muted && ladder.phase != LadderPhase::Exhausted {
-            return Err(format!("A8: {} of {} stands at {ladder:?}", incident.incident_id, incident.group));
+            return Err(format!(
+                "A8: {} of {} stands at {ladder:?}",
+                incident.incident_id, incident.group
+            ));
         }
     }
     Ok(())
@@ -305,12 +380,21 @@ fn a8(world: &World) -> Result<(), String> {
 
 /// The incidents, as route's owners hold them.
 pub(crate) fn incidents(world: &World) -> Vec<RouteIncident> {
-    let lanes = world.lanes.values().filter(|lane| lane.changelog() == topics::ROUTE_CHANGELOG);
+    let lanes = world
+        .lanes
+        .values()
+        .filter(|lane| lane.changelog() == topics::ROUTE_CHANGELOG);
     let stores = lanes.flat_map(|lane| lane.stores());
     let mut found: BTreeMap<(u32, Vec<u8>), RouteIncident> = BTreeMap::new();
     for (partition, store) in stores.filter(|(partition, _)| *partition < PARTITIONS) {
-        for (key, stored) in store.from(None).filter(|(key, _)| key.kind() == Some(route_keys::INCIDENT)) {
-            found.insert((partition, key.as_bytes().to_vec()), schemas::decode(stored.bytes).unwrap());
+        for (key, stored) in store
+            .from(None)
+            .filter(|(key, _)| key.kind() == Some(route_keys::INCIDENT))
+        {
+            found.insert(
+                (partition, key.as_bytes().to_vec()),
+                schemas::decode(stored.bytes).unwrap(),
+            );
         }
     }
     found.into_values().collect()

@@ -40,7 +40,10 @@ struct Truth {
 }
 
 /// What a seed allows.
-#[expect(clippy::struct_excessive_bools, reason = "six things a history has or has not, each on its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "six things a history has or has not, each on its own"
+)]
 struct Weather {
     faults: bool,
     crashes: bool,
@@ -79,7 +82,14 @@ impl History {
             bad_receivers: rng.chance(500),
         };
         let world = World::new(seed, plan.sabotage);
-        let truth = setting::alerts().into_iter().map(|labels| Truth { labels, firing: false, since: START }).collect();
+        let truth = setting::alerts()
+            .into_iter()
+            .map(|labels| Truth {
+                labels,
+                firing: false,
+                since: START,
+            })
+            .collect();
         Self {
             seed,
             plan,
@@ -106,7 +116,12 @@ impl History {
         let outcome = self.live().and_then(|()| self.heal());
         outcome.map_err(|error| {
             let tail: Vec<&str> = self.trace.iter().rev().take(60).rev().map(String::as_str).collect();
-            format!("{}\n-- seed {} at {}: {error}", tail.join("\n"), self.seed, self.world.now())
+            format!(
+                "{}\n-- seed {} at {}: {error}",
+                tail.join("\n"),
+                self.seed,
+                self.world.now()
+            )
         })
     }
 
@@ -117,7 +132,13 @@ impl History {
         self.heartbeat();
         if self.weather.faults {
             let lag = if self.weather.silences { 0 } else { 200 };
-            self.world.log.set_faults(Faults { abort: 40, unknown: 20, partial: 200, lag, lost_ack: 50 });
+            self.world.log.set_faults(Faults {
+                abort: 40,
+                unknown: 20,
+                partial: 200,
+                lag,
+                lost_ack: 50,
+            });
         }
         for _ in 0..STEPS {
             self.act()?;
@@ -180,7 +201,9 @@ impl History {
 
     fn step_one(&mut self) -> Result<(), String> {
         let names: Vec<String> = self.world.lanes.keys().cloned().collect();
-        let Some(name) = self.rng.pick(&names).cloned() else { return Ok(()) };
+        let Some(name) = self.rng.pick(&names).cloned() else {
+            return Ok(());
+        };
         self.step(&name)
     }
 
@@ -193,7 +216,9 @@ impl History {
 
     /// One step of one lane; a lane that dies is replaced at once under another name.
     fn step(&mut self, name: &str) -> Result<(), String> {
-        let Some(lane) = self.world.lanes.get_mut(name) else { return Ok(()) };
+        let Some(lane) = self.world.lanes.get_mut(name) else {
+            return Ok(());
+        };
         match lane.step() {
             Ok(progress) => {
                 if !progress.is_idle() {
@@ -222,7 +247,9 @@ impl History {
         while self.world.now() < end {
             let mut next = end.min(self.resend_at).min(self.heartbeat_at);
             next = self.world.receivers.next().map_or(next, |answer| next.min(answer));
-            let by = next.saturating_since(self.world.now()).max(PromDuration::from_millis(1));
+            let by = next
+                .saturating_since(self.world.now())
+                .max(PromDuration::from_millis(1));
             self.world.log.advance(by);
             let now = self.world.now();
             if now >= self.heartbeat_at {
@@ -231,7 +258,12 @@ impl History {
             if now >= self.resend_at {
                 self.resend();
             }
-            let over: Vec<String> = self.expired.iter().filter(|(_, at)| **at <= now).map(|(n, _)| n.clone()).collect();
+            let over: Vec<String> = self
+                .expired
+                .iter()
+                .filter(|(_, at)| **at <= now)
+                .map(|(n, _)| n.clone())
+                .collect();
             for name in over {
                 self.expired.remove(&name);
                 self.world.log.expire(&name);
@@ -275,7 +307,8 @@ impl History {
         if firing {
             self.world.post(&labels, now, now + LIVES);
         } else {
-            self.world.post(&labels, began, now.max(began + PromDuration::from_millis(1)));
+            self.world
+                .post(&labels, began, now.max(began + PromDuration::from_millis(1)));
         }
     }
 
@@ -291,7 +324,13 @@ impl History {
     /// A second lane comes, or one is declared dead though it lives: a zombie until it polls.
     fn second_lane(&mut self) -> Result<(), String> {
         let stage = STAGES[usize::try_from(self.rng.below(3)).unwrap()];
-        let of_stage: Vec<String> = self.world.lanes.keys().filter(|name| name.starts_with(stage)).cloned().collect();
+        let of_stage: Vec<String> = self
+            .world
+            .lanes
+            .keys()
+            .filter(|name| name.starts_with(stage))
+            .cloned()
+            .collect();
         if of_stage.len() < 2 {
             self.start(stage);
         } else if let Some(name) = self.rng.pick(&of_stage).cloned() {
@@ -317,11 +356,20 @@ impl History {
         let (at, ends_at) = if let Some(at) = active {
             (at, now)
         } else {
-                let name = ["Slow", "Down", "Full"][usize::try_from(self.rng.below(3)).unwrap()];
-                let id = format!("silence-{}", self.silences.len());
-                let silence = Silenced { id, name: name.to_owned(), starts_at: now, ends_at: now, surely_read: false };
-                self.silences.push(silence);
-                (self.silences.len() - 1, now + PromDuration::from_millis(20_000 + self.rng.below(200_000)))
+            let name = ["Slow", "Down", "Full"][usize::try_from(self.rng.below(3)).unwrap()];
+            let id = format!("silence-{}", self.silences.len());
+            let silence = Silenced {
+                id,
+                name: name.to_owned(),
+                starts_at: now,
+                ends_at: now,
+                surely_read: false,
+            };
+            self.silences.push(silence);
+            (
+                self.silences.len() - 1,
+                now + PromDuration::from_millis(20_000 + self.rng.below(200_000)),
+            )
         };
         self.silences[at].ends_at = ends_at;
         self.write_silence(at);
@@ -332,8 +380,12 @@ impl History {
     /// Console writes until it is acknowledged, as its answer waits for that.
     fn write_silence(&mut self, at: usize) {
         let silence = self.silences[at].clone();
-        let matcher =
-            SilenceMatcher { name: "alertname".to_owned(), value: silence.name, is_regex: false, is_equal: true };
+        let matcher = SilenceMatcher {
+            name: "alertname".to_owned(),
+            value: silence.name,
+            is_regex: false,
+            is_equal: true,
+        };
         let record = SilenceRecord {
             id: silence.id.clone(),
             matchers: vec![matcher],
@@ -345,16 +397,26 @@ impl History {
             annotations: BTreeMap::new(),
         };
         let bytes = schemas::encode(&record).unwrap();
-        while self.world.append(topics::SILENCES, 0, silence.id.clone(), bytes.clone()).is_err() {}
+        while self
+            .world
+            .append(topics::SILENCES, 0, silence.id.clone(), bytes.clone())
+            .is_err()
+        {}
         // A lane reads its tables at the start of each step, and attempts are released in a step: without lag it has it.
         self.silences[at].surely_read = true;
     }
 
     fn command(&mut self) {
         let open = incidents(&self.world);
-        let Some(incident) = self.rng.pick(&open).cloned() else { return };
+        let Some(incident) = self.rng.pick(&open).cloned() else {
+            return;
+        };
         self.commands += 1;
-        let action = if self.rng.chance(700) { CommandAction::Acknowledge } else { CommandAction::Unacknowledge };
+        let action = if self.rng.chance(700) {
+            CommandAction::Acknowledge
+        } else {
+            CommandAction::Unacknowledge
+        };
         let command = Command {
             id: format!("command-{}", self.commands),
             incident_id: incident.incident_id.clone(),
@@ -367,7 +429,10 @@ impl History {
         self.tell(|_| format!("{action:?} {} at generation {}", incident.group, incident.generation));
         let partition = partition_for(incident.group.as_bytes(), PARTITIONS);
         let bytes = schemas::encode(&command).unwrap();
-        drop(self.world.append(topics::INCIDENTS, partition, incident.group.clone(), bytes));
+        drop(
+            self.world
+                .append(topics::INCIDENTS, partition, incident.group.clone(), bytes),
+        );
     }
 
     fn change_a_receiver(&mut self) {
@@ -409,7 +474,12 @@ impl History {
             .iter()
             .filter(|alert| alert.firing)
             .map(|alert| (alert.labels.clone(), muted(&alert.labels)))
-            .filter(|(labels, _)| !self.silences.iter().any(|silence| silence.name == labels.value("alertname")))
+            .filter(|(labels, _)| {
+                !self
+                    .silences
+                    .iter()
+                    .any(|silence| silence.name == labels.value("alertname"))
+            })
             .collect();
         a5(&self.world)?;
         self.checks.end(&self.world, &firing)

@@ -15,8 +15,13 @@ fn a_group_of_ten_thousand_alerts_is_one_message() {
     world.heartbeat(Some(START));
     for n in 0..ALERTS {
         let (instance, text) = (format!("host-{n:05}"), "x".repeat(200));
-        let labels: LabelSet =
-            [("alertname", "Wide"), ("instance", instance.as_str()), ("severity", "critical"), ("text", text.as_str())].into();
+        let labels: LabelSet = [
+            ("alertname", "Wide"),
+            ("instance", instance.as_str()),
+            ("severity", "critical"),
+            ("text", text.as_str()),
+        ]
+        .into();
         let ends_at = world.now() + PromDuration::from_secs(240);
         assert!(world.post(&labels, START, ends_at));
     }
@@ -33,6 +38,9 @@ fn a_group_of_ten_thousand_alerts_is_one_message() {
     let parts = world.log.committed_records(schemas::topics::INCIDENTS).len();
     assert!(parts > 2, "the flush was not in parts");
     let sent = world.receivers.lock().sent.clone();
-    let sizes: Vec<(&str, usize)> = sent.iter().map(|sent| (sent.link.as_str(), sent.firing.len())).collect();
+    let sizes: Vec<(&str, usize)> = sent
+        .iter()
+        .map(|sent| (sent.link.as_str(), sent.firing.len()))
+        .collect();
     assert_eq!(sizes, [("chat", ALERTS)]);
 }

@@ -18,7 +18,11 @@ impl Outage {
             world.start(stage);
         }
         let alert = setting::alerts().remove(0);
-        Self { world, alert, receiving_since: Some(START) }
+        Self {
+            world,
+            alert,
+            receiving_since: Some(START),
+        }
     }
 
     /// Minutes under way; ingest re-sends each minute and beats each five seconds while it is up.
@@ -26,7 +30,8 @@ impl Outage {
         for second in 0..minutes * 60 {
             if second % 60 == 0 && ingest_up {
                 let now = self.world.now();
-                self.world.post(&self.alert.clone(), START, now + PromDuration::from_secs(240));
+                self.world
+                    .post(&self.alert.clone(), START, now + PromDuration::from_secs(240));
             }
             if second % 5 == 0 && ingest_up {
                 self.world.heartbeat(self.receiving_since);
@@ -48,14 +53,23 @@ impl Outage {
 
     fn stop(&mut self, stages: &[&str]) {
         let names: Vec<String> = self.world.lanes.keys().cloned().collect();
-        for name in names.into_iter().filter(|name| stages.contains(&name.split('-').next().unwrap())) {
+        for name in names
+            .into_iter()
+            .filter(|name| stages.contains(&name.split('-').next().unwrap()))
+        {
             self.world.bury(&name);
             self.world.log.expire(&name);
         }
     }
 
     fn heard(&self) -> Vec<(String, bool)> {
-        self.world.receivers.lock().sent.iter().map(|sent| (sent.link.clone(), sent.resolved)).collect()
+        self.world
+            .receivers
+            .lock()
+            .sent
+            .iter()
+            .map(|sent| (sent.link.clone(), sent.resolved))
+            .collect()
     }
 }
 
@@ -68,7 +82,11 @@ fn correlate_alone_is_down_for_six_minutes() {
     outage.minutes(6, true);
     outage.world.start("correlate");
     outage.minutes(2, true);
-    assert_eq!(outage.heard(), [("chat".to_owned(), false)], "nobody hears resolved, nobody is told twice");
+    assert_eq!(
+        outage.heard(),
+        [("chat".to_owned(), false)],
+        "nobody hears resolved, nobody is told twice"
+    );
 }
 
 #[test]
@@ -90,7 +108,11 @@ fn the_whole_system_is_down_for_six_minutes() {
         outage.run();
     }
     outage.minutes(2, true);
-    assert_eq!(outage.heard(), [("chat".to_owned(), false)], "nobody hears resolved, nobody is told twice");
+    assert_eq!(
+        outage.heard(),
+        [("chat".to_owned(), false)],
+        "nobody hears resolved, nobody is told twice"
+    );
 }
 
 #[test]

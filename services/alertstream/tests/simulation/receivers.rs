@@ -74,12 +74,24 @@ impl Receivers {
                 inner.sent.push(sent);
             }
             let ends = (now + takes).min(attempt.deadline.max(now));
-            inner.flying.push(Flight { lane, partition, attempt, ends, result, report });
+            inner.flying.push(Flight {
+                lane,
+                partition,
+                attempt,
+                ends,
+                result,
+                report,
+            });
         }
-        let (ended, flying) = std::mem::take(&mut inner.flying).into_iter().partition(|flight| flight.ends <= now);
+        let (ended, flying) = std::mem::take(&mut inner.flying)
+            .into_iter()
+            .partition(|flight| flight.ends <= now);
         inner.flying = flying;
         for flight in ended {
-            let done = AttemptDone { id: flight.attempt.id, result: flight.result };
+            let done = AttemptDone {
+                id: flight.attempt.id,
+                result: flight.result,
+            };
             drop(flight.report.send((flight.partition, done)));
         }
     }
@@ -109,12 +121,19 @@ fn answer(behaviour: Behaviour, attempt: &Attempt, now: Timestamp, rng: &mut Rng
         request_written: written,
     };
     match behaviour {
-        Behaviour::Accept => (AttemptResult::Accepted { status: 200, duration_ms }, takes),
+        Behaviour::Accept => (
+            AttemptResult::Accepted {
+                status: 200,
+                duration_ms,
+            },
+            takes,
+        ),
         Behaviour::Refuse => (failed(Some(503), true, "unavailable", true), takes),
         Behaviour::BadRequest => (failed(Some(400), false, "bad request", true), takes),
-        Behaviour::Hang | Behaviour::AcceptSilently => {
-            (failed(None, true, "timeout", true), attempt.deadline.saturating_since(now))
-        }
+        Behaviour::Hang | Behaviour::AcceptSilently => (
+            failed(None, true, "timeout", true),
+            attempt.deadline.saturating_since(now),
+        ),
     }
 }
 
@@ -129,7 +148,9 @@ fn sent(attempt: &Attempt, at: Timestamp, accepted: bool) -> Sent {
         group_key: body["groupKey"].as_str().unwrap().to_owned(),
         accepted,
         resolved: body["status"] == "resolved",
-        firing: firing.map(|alert| alert["fingerprint"].as_str().unwrap().to_owned()).collect(),
+        firing: firing
+            .map(|alert| alert["fingerprint"].as_str().unwrap().to_owned())
+            .collect(),
     }
 }
 
@@ -150,7 +171,9 @@ impl Effects<Attempt> for Post {
     fn release(&mut self, partition: u32, effect: Attempt) {
         let mut inner = self.receivers.lock();
         inner.released.push((self.lane.clone(), partition, effect.clone()));
-        inner.queue.push((self.lane.clone(), partition, effect, self.report.clone()));
+        inner
+            .queue
+            .push((self.lane.clone(), partition, effect, self.report.clone()));
     }
 
     fn revoke(&mut self, _: &[u32], _: Duration) {}

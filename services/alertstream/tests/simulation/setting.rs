@@ -28,7 +28,8 @@ fn alertmanager(version: usize) -> String {
         1 => ("[alertname, instance]", "db"),
         _ => ("[alertname]", "other"),
     };
-    let receivers = RECEIVERS.map(|name| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://{name}.test/'}}]\n"));
+    let receivers =
+        RECEIVERS.map(|name| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://{name}.test/'}}]\n"));
     let receivers = receivers.concat();
     format!(
         "route:\n  receiver: chat\n  group_by: [alertname]\n  group_wait: 5s\n  group_interval: 30s\n  repeat_interval: 10m\n  \
@@ -52,8 +53,14 @@ pub(crate) fn config_version(version: usize) -> ConfigVersion {
 
 pub(crate) fn load(version: usize) -> Config {
     let text = alertmanager(version);
-    let alertmanager = Source { name: "alertmanager.yml", text: &text };
-    let escalation = Source { name: "escalation.yml", text: ESCALATION };
+    let alertmanager = Source {
+        name: "alertmanager.yml",
+        text: &text,
+    };
+    let escalation = Source {
+        name: "escalation.yml",
+        text: ESCALATION,
+    };
     Config::load(alertmanager, Some(escalation)).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
@@ -64,7 +71,12 @@ pub(crate) fn alerts() -> Vec<LabelSet> {
         for instance in ["a", "b"] {
             let team = if name == "Slow" { "web" } else { "db" };
             let severity = if name == "Full" { "" } else { "critical" };
-            let labels = [("alertname", name), ("instance", instance), ("team", team), ("severity", severity)];
+            let labels = [
+                ("alertname", name),
+                ("instance", instance),
+                ("team", team),
+                ("severity", severity),
+            ];
             let labels: LabelSet = labels.into_iter().filter(|(_, value)| !value.is_empty()).collect();
             alerts.push(labels);
         }

@@ -78,7 +78,16 @@ impl World {
         log.create_topics(&new).unwrap();
         let (receivers, lanes) = (Receivers::default(), BTreeMap::new());
         let config = setting::load(0);
-        let mut world = Self { log, receivers, lanes, sabotage, lives: 0, config, version: 0, ids: 0 };
+        let mut world = Self {
+            log,
+            receivers,
+            lanes,
+            sabotage,
+            lives: 0,
+            config,
+            version: 0,
+            ids: 0,
+        };
         world.publish_config(0);
         world
     }
@@ -91,7 +100,10 @@ impl World {
     pub(crate) fn start(&mut self, stage: &str) -> String {
         self.lives += 1;
         let name = format!("{stage}-{}", self.lives);
-        let config = LaneConfig { sabotage: self.sabotage, ..LaneConfig::new(&name) };
+        let config = LaneConfig {
+            sabotage: self.sabotage,
+            ..LaneConfig::new(&name)
+        };
         let log: Arc<dyn Log> = self.log.clone();
         let lane: Box<dyn AnyLane> = match stage {
             "correlate" => Box::new(Lane::new(Correlate::new(), log, config, |_| Box::new(NoEffects)).unwrap()),
@@ -103,7 +115,13 @@ impl World {
                 };
                 let receivers = self.receivers.clone();
                 let lane = name.clone();
-                let effects = |report| Box::new(Post { lane, receivers, report }) as Box<dyn streams::Effects<_>>;
+                let effects = |report| {
+                    Box::new(Post {
+                        lane,
+                        receivers,
+                        report,
+                    }) as Box<dyn streams::Effects<_>>
+                };
                 Box::new(Lane::new(Notify::new(settings), log, config, effects).unwrap())
             }
         };
@@ -153,7 +171,10 @@ impl World {
                 route: placement.route_id.to_string(),
                 group_labels: placement.group_labels.into_map(),
                 moved_from: None,
-                body: AlertBody { labels: labels.as_map().clone(), ..AlertBody::default() },
+                body: AlertBody {
+                    labels: labels.as_map().clone(),
+                    ..AlertBody::default()
+                },
             };
             let key = placement.group_id.as_str().to_owned();
             let partition = partition_for(key.as_bytes(), PARTITIONS);
@@ -165,15 +186,31 @@ impl World {
 
     pub(crate) fn heartbeat(&mut self, receiving_since: Option<Timestamp>) {
         let at = self.now();
-        let instance =
-            Instance { id: "i".to_owned(), services: vec!["ingest".to_owned()], started_at: START, receiving_since, at };
+        let instance = Instance {
+            id: "i".to_owned(),
+            services: vec!["ingest".to_owned()],
+            started_at: START,
+            receiving_since,
+            at,
+        };
         let bytes = schemas::encode(&instance).unwrap();
         drop(self.append(topics::INSTANCES, 0, "i".to_owned(), bytes));
     }
 
-    pub(crate) fn append(&mut self, topic: &str, partition: u32, key: String, value: Vec<u8>) -> Result<Vec<i64>, String> {
+    pub(crate) fn append(
+        &mut self,
+        topic: &str,
+        partition: u32,
+        key: String,
+        value: Vec<u8>,
+    ) -> Result<Vec<i64>, String> {
         self.ids += 1;
-        let meta = Meta { id: self.ids, now: self.now().millis(), config_version: self.version, ..Meta::default() };
+        let meta = Meta {
+            id: self.ids,
+            now: self.now().millis(),
+            config_version: self.version,
+            ..Meta::default()
+        };
         let record = NewRecord {
             topic: topic.to_owned(),
             partition,
@@ -183,7 +220,8 @@ impl World {
             headers: Vec::new(),
         };
         let (done, answer) = std::sync::mpsc::channel();
-        self.log.append(vec![record], Box::new(move |appended| drop(done.send(appended))));
+        self.log
+            .append(vec![record], Box::new(move |appended| drop(done.send(appended))));
         answer.recv().unwrap().map_err(|error| error.to_string())
     }
 }

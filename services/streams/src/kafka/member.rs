@@ -216,7 +216,11 @@ impl KafkaMember {
         while records.len() < max {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
-            let wait = if records.is_empty() { left } else { self.free_at.saturating_duration_since(now) };
+            let wait = if records.is_empty() {
+                left
+            } else {
+                self.free_at.saturating_duration_since(now)
+            };
             let consumer = self.clients.as_ref().map(|(consumer, _)| consumer).ok_or_else(closed)?;
             let nothing = match consumer.poll(whole_millis(wait)) {
                 Some(Ok(message)) => {

@@ -66,15 +66,23 @@ impl<P: Processor> Lane<P> {
         let mut batch = Batch::new();
         let mut budget = budget;
         let began = self.log.now();
-        let mut order: Vec<u32> =
-            self.tasks.values().filter(|task| task.is_active()).map(|task| task.partition).collect();
+        let mut order: Vec<u32> = self
+            .tasks
+            .values()
+            .filter(|task| task.is_active())
+            .map(|task| task.partition)
+            .collect();
         if !order.is_empty() {
             self.turn = self.turn.wrapping_add(1);
             let first = usize::try_from(self.turn).unwrap_or(0) % order.len();
             order.rotate_left(first);
         }
         for partition in order {
-            if budget.completions_of.as_ref().is_some_and(|only| !only.contains(&partition)) {
+            if budget
+                .completions_of
+                .as_ref()
+                .is_some_and(|only| !only.contains(&partition))
+            {
                 continue;
             }
             while self.log.now().saturating_since(began) < self.config.commit_after
@@ -105,7 +113,9 @@ impl<P: Processor> Lane<P> {
             Next::Completion(completion) => {
                 self.undo_of(partition, batch).completions.push(completion.clone());
                 batch.progress.other += 1;
-                if let Err(poison) = self.input(partition, batch, None, None, |stage, cx| stage.completion(completion, cx)) {
+                if let Err(poison) = self.input(partition, batch, None, None, |stage, cx| {
+                    stage.completion(completion, cx)
+                }) {
                     let letter = self.letter(partition, "completion", &poison);
                     self.bury(batch, Vec::new(), letter);
                 }
@@ -129,7 +139,9 @@ impl<P: Processor> Lane<P> {
         let version = self.stage.config_version();
         let sabotage = self.config.sabotage;
         let position = self.member.position(partition);
-        let Some(task) = self.tasks.get_mut(&partition).filter(|task| task.is_active()) else { return Next::Nothing };
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| task.is_active()) else {
+            return Next::Nothing;
+        };
         if task.greet {
             return Next::Greet;
         }
@@ -137,7 +149,11 @@ impl<P: Processor> Lane<P> {
             return Next::Completion(completion);
         }
         let now = self.now;
-        let due = task.store.next_timer().filter(|timer| timer.due <= now && budget.timers > 0).cloned();
+        let due = task
+            .store
+            .next_timer()
+            .filter(|timer| timer.due <= now && budget.timers > 0)
+            .cloned();
         let unread = task.in_hand.front().map(|record| record.appended);
         if let Some(timer) = due {
             let before_unread = match unread {
@@ -159,7 +175,9 @@ impl<P: Processor> Lane<P> {
         if budget.records == 0 {
             return Next::Nothing;
         }
-        let Some(record) = task.in_hand.front() else { return Next::Nothing };
+        let Some(record) = task.in_hand.front() else {
+            return Next::Nothing;
+        };
         let needs = record.meta.map_or(0, |meta| meta.config_version);
         if needs > version && sabotage != Some(Sabotage::IgnoreConfigVersion) {
             return Next::Wait(needs, record.offset);
@@ -169,11 +187,15 @@ impl<P: Processor> Lane<P> {
 
     fn apply_record(&mut self, partition: u32, record: Record, batch: &mut BatchOf<P>) -> bool {
         self.undo_of(partition, batch);
-        let outcome = self.input(partition, batch, Some(&record), None, |stage, cx| stage.record(&record, cx));
+        let outcome = self.input(partition, batch, Some(&record), None, |stage, cx| {
+            stage.record(&record, cx)
+        });
         let refused = match outcome {
             Ok(()) => None,
             Err(Poison::UnknownSchema(reason)) => {
-                batch.held.push((partition, format!("offset {}: {reason}", record.offset)));
+                batch
+                    .held
+                    .push((partition, format!("offset {}: {reason}", record.offset)));
                 if let Some(task) = self.tasks.get_mut(&partition) {
                     task.in_hand.push_front(record);
                 }
@@ -204,9 +226,16 @@ impl<P: Processor> Lane<P> {
         self.undo_of(partition, batch);
         batch.progress.timers += 1;
         let outcome = self.input(partition, batch, None, Some(timer), |stage, cx| stage.timer(timer, cx));
-        let state = self.tasks.get(&partition).and_then(|task| task.store.get(&timer.key)).map(|s| s.bytes.to_vec());
+        let state = self
+            .tasks
+            .get(&partition)
+            .and_then(|task| task.store.get(&timer.key))
+            .map(|s| s.bytes.to_vec());
         if let Err(poison) = outcome {
-            let letter = DeadLetter { value: state.unwrap_or_default(), ..self.letter(partition, "timer", &poison) };
+            let letter = DeadLetter {
+                value: state.unwrap_or_default(),
+                ..self.letter(partition, "timer", &poison)
+            };
             self.bury(batch, timer.key.as_bytes().to_vec(), letter);
         }
         if let Some(task) = self.tasks.get_mut(&partition) {
@@ -216,7 +245,10 @@ impl<P: Processor> Lane<P> {
 
     /// One slice of a pass over the state; a poisoned one ends the pass, since a pass repeats from the start.
     fn sweep_slice(&mut self, partition: u32, batch: &mut BatchOf<P>) {
-        let ready = self.tasks.get(&partition).filter(|task| task.is_active() && !task.greet);
+        let ready = self
+            .tasks
+            .get(&partition)
+            .filter(|task| task.is_active() && !task.greet);
         let from = match ready.map(|task| &task.sweep) {
             None | Some(Sweep::Done) => return,
             Some(Sweep::Start) => None,
@@ -262,9 +294,7 @@ impl<P: Processor> Lane<P> {
             due: timer.map(|timer| timer.due),
             discriminator: match (record, timer) {
                 // Two systems, and two inboxes of one stage, have the same offsets; the time of an append tells them apart.
-                (Some(record), _) => {
-                    xxh3_64_with_seed(inbox.as_bytes(), record.appended.millis().cast_unsigned())
-                }
+                (Some(record), _) => xxh3_64_with_seed(inbox.as_bytes(), record.appended.millis().cast_unsigned()),
                 (None, Some(timer)) => xxh3_64_with_seed(timer.key.as_bytes(), u64::from(timer.kind)),
                 (None, None) => xxh3_64_with_seed(self.config.lane.as_bytes(), self.inputs),
             },
@@ -291,8 +321,12 @@ impl<P: Processor> Lane<P> {
     }
 
     fn collect(&self, partition: u32, applied: Applied<P::Effect>, batch: &mut BatchOf<P>) {
-        batch.outputs.extend(applied.outputs.into_iter().map(|output| self.addressed(output)));
-        batch.effects.extend(applied.effects.into_iter().map(|effect| (partition, effect)));
+        batch
+            .outputs
+            .extend(applied.outputs.into_iter().map(|output| self.addressed(output)));
+        batch
+            .effects
+            .extend(applied.effects.into_iter().map(|effect| (partition, effect)));
     }
 
     /// The record with its partition: chosen by its key alone.
@@ -309,7 +343,11 @@ impl<P: Processor> Lane<P> {
     }
 
     fn letter(&self, partition: u32, reason: &str, poison: &Poison) -> DeadLetter {
-        let reason = if poison.to_string().starts_with("panic") { "panic" } else { reason };
+        let reason = if poison.to_string().starts_with("panic") {
+            "panic"
+        } else {
+            reason
+        };
         DeadLetter {
             stage: P::NAME.to_owned(),
             reason: reason.to_owned(),
@@ -324,10 +362,21 @@ impl<P: Processor> Lane<P> {
 
     /// Sends an input that was refused to the dead letters, in the same transaction.
     fn bury(&mut self, batch: &mut BatchOf<P>, key: Vec<u8>, mut letter: DeadLetter) {
-        tracing::warn!(stage = P::NAME, reason = letter.reason, offset = letter.offset, error = letter.error, "dead letter");
-        metrics::counter!("streams_dead_letters_total", "stage" => P::NAME, "reason" => letter.reason.clone()).increment(1);
+        tracing::warn!(
+            stage = P::NAME,
+            reason = letter.reason,
+            offset = letter.offset,
+            error = letter.error,
+            "dead letter"
+        );
+        metrics::counter!("streams_dead_letters_total", "stage" => P::NAME, "reason" => letter.reason.clone())
+            .increment(1);
         letter.value.truncate(MAX_RECORD_BYTES / 2);
-        let meta = Meta { now: self.now.millis(), offset: letter.offset, ..Meta::default() };
+        let meta = Meta {
+            now: self.now.millis(),
+            offset: letter.offset,
+            ..Meta::default()
+        };
         // A letter is plain text and bytes, which always encode; were it not so, the reason is still kept.
         let value = schemas::encode(&letter).unwrap_or_else(|error| error.to_string().into_bytes());
         batch.outputs.push(NewRecord {
@@ -355,7 +404,9 @@ impl<P: Processor> Lane<P> {
     /// Takes every change of the pass back: state, what was in hand, completions (which are not sent for again).
     pub(super) fn take_back(&mut self, batch: BatchOf<P>) {
         for (partition, undo) in batch.undo {
-            let Some(task) = self.tasks.get_mut(&partition) else { continue };
+            let Some(task) = self.tasks.get_mut(&partition) else {
+                continue;
+            };
             if self.config.sabotage == Some(Sabotage::SkipUndo) {
                 task.store.committed();
             } else {
@@ -374,9 +425,18 @@ impl<P: Processor> Lane<P> {
     }
 
     /// What a pass found that it cannot go past: the partition is paused until that changes.
-    pub(super) fn set_aside(&mut self, held: Vec<(u32, String)>, waiting: Vec<(u32, u64, i64)>) -> Result<(), super::LaneError> {
+    pub(super) fn set_aside(
+        &mut self,
+        held: Vec<(u32, String)>,
+        waiting: Vec<(u32, u64, i64)>,
+    ) -> Result<(), super::LaneError> {
         for (partition, reason) in held {
-            tracing::error!(stage = P::NAME, partition, reason, "the partition is held: a newer release is needed");
+            tracing::error!(
+                stage = P::NAME,
+                partition,
+                reason,
+                "the partition is held: a newer release is needed"
+            );
             self.pause(partition, Phase::Held { reason })?;
         }
         for (partition, for_version, offset) in waiting {
@@ -396,5 +456,9 @@ impl<P: Processor> Lane<P> {
 }
 
 fn text_headers(record: &Record) -> BTreeMap<String, String> {
-    record.headers.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect()
+    record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
+        .collect()
 }

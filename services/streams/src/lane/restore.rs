@@ -30,7 +30,10 @@ pub(crate) struct Restore {
 
 impl std::fmt::Debug for Restore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Restore").field("end", &self.end).field("records", &self.records).finish_non_exhaustive()
+        f.debug_struct("Restore")
+            .field("end", &self.end)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
     }
 }
 
@@ -40,12 +43,23 @@ impl<P: Processor> Lane<P> {
         let (reader, end) = match P::CHANGELOG {
             Some(topic) => {
                 let end = self.log.watermarks(topic, partition)?.high;
-                (Some(self.log.reader(&[(topic.to_owned(), partition, From::Beginning)])?), end)
+                (
+                    Some(self.log.reader(&[(topic.to_owned(), partition, From::Beginning)])?),
+                    end,
+                )
             }
             None => (None, 0),
         };
         let table_ends = self.tables.ends(self.log.as_ref())?;
-        Ok(Restore { reader, end, table_ends, began: now, moved: now, records: 0, fenced: false })
+        Ok(Restore {
+            reader,
+            end,
+            table_ends,
+            began: now,
+            moved: now,
+            records: 0,
+            fenced: false,
+        })
     }
 
     /// Goes on with every restore; returns how many partitions became active or moved on.
@@ -69,8 +83,12 @@ impl<P: Processor> Lane<P> {
     /// compaction and control records may take any place, the last one too.
     fn read_changelog(&mut self, partition: u32) -> Result<bool, LaneError> {
         let now = self.log.now();
-        let Some(task) = self.tasks.get_mut(&partition) else { return Ok(false) };
-        let Phase::Restoring(restore) = &mut task.phase else { return Ok(false) };
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return Ok(false);
+        };
+        let Phase::Restoring(restore) = &mut task.phase else {
+            return Ok(false);
+        };
         let (Some(reader), Some(topic)) = (&mut restore.reader, P::CHANGELOG) else {
             return Ok(self.tables.reached(&restore.table_ends));
         };
@@ -91,7 +109,11 @@ impl<P: Processor> Lane<P> {
                 restore.records += 1;
                 if let Err(error) = task.store.restore(&record.key, record.value.as_deref()) {
                     let reason = format!("{topic}/{partition} offset {}: {error}", record.offset);
-                    tracing::error!(stage = P::NAME, reason, "the changelog cannot be read: the partition is held");
+                    tracing::error!(
+                        stage = P::NAME,
+                        reason,
+                        "the changelog cannot be read: the partition is held"
+                    );
                     task.phase = Phase::Held { reason };
                     return Ok(false);
                 }
@@ -113,7 +135,12 @@ impl<P: Processor> Lane<P> {
     fn fence_last_owner(&self, partition: u32) -> Result<(), LaneError> {
         let owner = self.log.owner(&self.config.group::<P>(), &self.inbox(), partition)?;
         if let Some(lane) = owner.filter(|lane| *lane != self.config.lane) {
-            tracing::info!(stage = P::NAME, partition, lane, "takeover: fencing the last owner's open transaction");
+            tracing::info!(
+                stage = P::NAME,
+                partition,
+                lane,
+                "takeover: fencing the last owner's open transaction"
+            );
             self.log.fence(&lane)?;
         }
         Ok(())
@@ -133,8 +160,15 @@ impl<P: Processor> Lane<P> {
         let low = self.log.watermarks(&inbox, partition)?.low;
         let offset = committed.as_ref().map_or(low, |committed| committed.offset);
         if offset < low {
-            tracing::error!(stage = P::NAME, partition, offset, low, "records were trimmed before they were read");
-            metrics::counter!("streams_trimmed_unread_total", "stage" => P::NAME).increment((low - offset).unsigned_abs());
+            tracing::error!(
+                stage = P::NAME,
+                partition,
+                offset,
+                low,
+                "records were trimmed before they were read"
+            );
+            metrics::counter!("streams_trimmed_unread_total", "stage" => P::NAME)
+                .increment((low - offset).unsigned_abs());
         }
         let offset = offset.max(low);
         self.member.start(partition, offset)?;
@@ -149,7 +183,9 @@ impl<P: Processor> Lane<P> {
             task.store.committed();
             task.next = offset;
             // No stamp yet: the first commit writes this lane's name beside the offset, for whoever takes over.
-            task.committed = committed.filter(|committed| committed.lane == self.config.lane).map(|c| c.offset);
+            task.committed = committed
+                .filter(|committed| committed.lane == self.config.lane)
+                .map(|c| c.offset);
             task.greet = true;
             task.sweep_from_start();
         }
@@ -157,8 +193,12 @@ impl<P: Processor> Lane<P> {
     }
 
     fn wait_for_stable_offset(&mut self, partition: u32, now: Timestamp) -> Result<(), LaneError> {
-        let Some(task) = self.tasks.get_mut(&partition) else { return Ok(()) };
-        let Phase::Restoring(restore) = &mut task.phase else { return Ok(()) };
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return Ok(());
+        };
+        let Phase::Restoring(restore) = &mut task.phase else {
+            return Ok(());
+        };
         if now.saturating_since(restore.moved) >= STUCK_AFTER && !restore.fenced {
             restore.fenced = true;
             return self.fence_last_owner(partition);

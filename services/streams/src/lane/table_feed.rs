@@ -18,14 +18,27 @@ pub(crate) struct TableFeed {
 
 impl TableFeed {
     pub(crate) fn open(log: &dyn Log, names: &'static [&'static str]) -> Result<Self, LogError> {
-        let from: Vec<_> = names.iter().map(|name| ((*name).to_owned(), 0, From::Beginning)).collect();
-        let reader = if from.is_empty() { None } else { Some(log.reader(&from)?) };
-        Ok(Self { names, reader, versions: Tables::new() })
+        let from: Vec<_> = names
+            .iter()
+            .map(|name| ((*name).to_owned(), 0, From::Beginning))
+            .collect();
+        let reader = if from.is_empty() {
+            None
+        } else {
+            Some(log.reader(&from)?)
+        };
+        Ok(Self {
+            names,
+            reader,
+            versions: Tables::new(),
+        })
     }
 
     /// The next changes; their versions count from now on.
     pub(crate) fn poll(&mut self) -> Result<Vec<TableChange>, LogError> {
-        let Some(reader) = &mut self.reader else { return Ok(Vec::new()) };
+        let Some(reader) = &mut self.reader else {
+            return Ok(Vec::new());
+        };
         let records = match reader.poll(SLICE, Duration::ZERO) {
             Ok(records) => records,
             Err(LogError::Busy(_)) => return Ok(Vec::new()),
@@ -33,10 +46,18 @@ impl TableFeed {
         };
         let mut changes = Vec::with_capacity(records.len());
         for (topic, record) in records {
-            let Some(table) = self.names.iter().copied().find(|name| *name == topic) else { continue };
+            let Some(table) = self.names.iter().copied().find(|name| *name == topic) else {
+                continue;
+            };
             self.versions.insert(table, record.offset + 1);
             let (offset, appended) = (record.offset, record.appended);
-            changes.push(TableChange { table, key: record.key, value: record.value, offset, appended });
+            changes.push(TableChange {
+                table,
+                key: record.key,
+                value: record.value,
+                offset,
+                appended,
+            });
         }
         Ok(changes)
     }
@@ -48,12 +69,16 @@ impl TableFeed {
 
     /// Where each table ends now.
     pub(crate) fn ends(&self, log: &dyn Log) -> Result<Vec<(&'static str, i64)>, LogError> {
-        self.names.iter().map(|name| Ok((*name, log.watermarks(name, 0)?.high))).collect()
+        self.names
+            .iter()
+            .map(|name| Ok((*name, log.watermarks(name, 0)?.high)))
+            .collect()
     }
 
     /// Whether every table has been read up to these ends.
     pub(crate) fn reached(&self, ends: &[(&'static str, i64)]) -> bool {
         let Some(reader) = &self.reader else { return true };
-        ends.iter().all(|(name, end)| *end == 0 || reader.position(name, 0).is_some_and(|position| position >= *end))
+        ends.iter()
+            .all(|(name, end)| *end == 0 || reader.position(name, 0).is_some_and(|position| position >= *end))
     }
 }

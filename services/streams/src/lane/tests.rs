@@ -39,13 +39,21 @@ impl Stand {
             })
             .collect();
         log.create_topics(&new).unwrap();
-        Self { log, world: WorldSends::default() }
+        Self {
+            log,
+            world: WorldSends::default(),
+        }
     }
 
     pub(super) fn lane(&self, name: &str, sabotage: Option<Sabotage>) -> Result<Lane<Counter>, LaneError> {
-        let config = LaneConfig { sabotage, ..LaneConfig::new(name) };
+        let config = LaneConfig {
+            sabotage,
+            ..LaneConfig::new(name)
+        };
         let world = self.world.clone();
-        Lane::new(Counter::default(), self.log.clone(), config, |report| Box::new(Recorder::new(world, report)))
+        Lane::new(Counter::default(), self.log.clone(), config, |report| {
+            Box::new(Recorder::new(world, report))
+        })
     }
 
     /// Appends one number for a counter, retried until acknowledged as a client would: so it may be there twice.
@@ -68,8 +76,9 @@ impl Stand {
     /// What the stage said, as sorted text.
     pub(super) fn said(&self) -> Vec<String> {
         let records = self.log.committed_records(topics::INCIDENTS).into_iter();
-        let mut said: Vec<String> =
-            records.map(|record| String::from_utf8(record.value.unwrap_or_default()).unwrap()).collect();
+        let mut said: Vec<String> = records
+            .map(|record| String::from_utf8(record.value.unwrap_or_default()).unwrap())
+            .collect();
         said.sort();
         said
     }
@@ -79,7 +88,11 @@ impl Stand {
 pub(super) fn settle(lane: &mut Lane<Counter>) -> Result<(), LaneError> {
     let mut quiet = 0;
     for _ in 0..400 {
-        quiet = if lane.step(Duration::ZERO)?.is_idle() { quiet + 1 } else { 0 };
+        quiet = if lane.step(Duration::ZERO)?.is_idle() {
+            quiet + 1
+        } else {
+            0
+        };
         if quiet > 4 {
             break;
         }
@@ -103,7 +116,12 @@ fn scenario(stand: &Stand, step: usize) -> bool {
 
 /// Runs the scenario with a crash at one point (none for 0); returns what was said, the final state, what was sent, and
 /// how many crash points there were.
-fn run(seed: u64, crash_at: u64, faults: &Faults, sabotage: Option<Sabotage>) -> (Vec<String>, Vec<String>, WorldSends, u64) {
+fn run(
+    seed: u64,
+    crash_at: u64,
+    faults: &Faults,
+    sabotage: Option<Sabotage>,
+) -> (Vec<String>, Vec<String>, WorldSends, u64) {
     let stand = Stand::new(seed);
     stand.log.set_faults(faults.clone());
     let mut lives = 1;
@@ -130,7 +148,12 @@ fn run(seed: u64, crash_at: u64, faults: &Faults, sabotage: Option<Sabotage>) ->
         settle(&mut lane).unwrap();
         stand.advance(200);
     }
-    let state = lane.stores().flat_map(|(_, store)| store.dump().map(|(key, v)| format!("{key:?}={v:?}")).collect::<Vec<_>>());
+    let state = lane.stores().flat_map(|(_, store)| {
+        store
+            .dump()
+            .map(|(key, v)| format!("{key:?}={v:?}"))
+            .collect::<Vec<_>>()
+    });
     let state = state.collect();
     (stand.said(), state, stand.world.clone(), points)
 }
@@ -162,7 +185,9 @@ fn check(seed: u64, crash_at: u64, faults: &Faults, sabotage: Option<Sabotage>) 
     if !state.is_empty() {
         return Err(format!("seed {seed}, crash at {crash_at}: left {state:?}"));
     }
-    world.each_was_sent(&said).map_err(|error| format!("seed {seed}, crash at {crash_at}: {error}"))
+    world
+        .each_was_sent(&said)
+        .map_err(|error| format!("seed {seed}, crash at {crash_at}: {error}"))
 }
 
 #[test]
@@ -176,7 +201,13 @@ fn a_counting_stage_survives_a_crash_at_every_step() {
 
 #[test]
 fn a_counting_stage_survives_every_fault_at_once() {
-    let faults = Faults { abort: 100, unknown: 60, partial: 300, lag: 300, lost_ack: 0 };
+    let faults = Faults {
+        abort: 100,
+        unknown: 60,
+        partial: 300,
+        lag: 300,
+        lost_ack: 0,
+    };
     for seed in 0..300 {
         check(seed, seed % 97, &faults, None).unwrap();
     }
@@ -184,7 +215,13 @@ fn a_counting_stage_survives_every_fault_at_once() {
 
 #[test]
 fn a_lane_without_one_of_its_rules_is_caught() {
-    let faults = Faults { abort: 150, unknown: 60, partial: 300, lag: 200, lost_ack: 0 };
+    let faults = Faults {
+        abort: 150,
+        unknown: 60,
+        partial: 300,
+        lag: 200,
+        lost_ack: 0,
+    };
     for sabotage in [
         Sabotage::SkipUndo,
         Sabotage::EndRestoreEarly,

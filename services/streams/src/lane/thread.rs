@@ -54,7 +54,9 @@ impl LaneThread {
     /// What ended the lane before.
     pub fn stop(self) -> Result<(), LaneError> {
         self.ask_to_stop();
-        self.thread.join().unwrap_or_else(|_| Err(LogError::Fatal("the lane panicked".to_owned()).into()))
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(LogError::Fatal("the lane panicked".to_owned()).into()))
     }
 }
 

@@ -50,7 +50,11 @@ impl<P: Processor> Lane<P> {
                 self.release(batch.effects);
             }
             Err(LogError::Unknown(reason)) => {
-                tracing::warn!(stage = P::NAME, reason, "the transaction's outcome is unknown: starting anew");
+                tracing::warn!(
+                    stage = P::NAME,
+                    reason,
+                    "the transaction's outcome is unknown: starting anew"
+                );
                 metrics::counter!("streams_transactions_unknown_total", "stage" => P::NAME).increment(1);
                 self.keep_completions(&mut batch);
                 self.start_anew()?;
@@ -74,7 +78,9 @@ impl<P: Processor> Lane<P> {
 
     fn release(&mut self, effects: Vec<(u32, P::Effect)>) {
         for (partition, effect) in effects {
-            let Some(task) = self.tasks.get_mut(&partition) else { continue };
+            let Some(task) = self.tasks.get_mut(&partition) else {
+                continue;
+            };
             match self.stage.release(effect, &task.store) {
                 Ok(effect) => self.effects.release(partition, effect),
                 Err(completion) => task.completions.push_back(completion),
@@ -88,7 +94,9 @@ impl<P: Processor> Lane<P> {
         let Some(topic) = P::CHANGELOG else { return records };
         let config_version = self.stage.config_version();
         for partition in batch.undo.keys() {
-            let Some(task) = self.tasks.get(partition) else { continue };
+            let Some(task) = self.tasks.get(partition) else {
+                continue;
+            };
             let meta = Meta {
                 now: self.now.millis(),
                 partition: *partition,
@@ -120,12 +128,16 @@ impl<P: Processor> Lane<P> {
             return Vec::new();
         }
         let running = self.tasks.values().filter(|task| task.is_active());
-        running.map(|task| (task.partition, self.position_of(task.partition))).collect()
+        running
+            .map(|task| (task.partition, self.position_of(task.partition)))
+            .collect()
     }
 
     /// How far a partition may be committed: its position, never past a record in hand.
     fn position_of(&self, partition: u32) -> i64 {
-        let Some(task) = self.tasks.get(&partition) else { return 0 };
+        let Some(task) = self.tasks.get(&partition) else {
+            return 0;
+        };
         match task.in_hand.front() {
             Some(unread) => unread.offset,
             None => self.member.position(partition).unwrap_or(task.next).max(task.next),
@@ -133,7 +145,9 @@ impl<P: Processor> Lane<P> {
     }
 
     fn is_unstamped(&self) -> bool {
-        self.tasks.values().any(|task| task.is_active() && task.committed.is_none())
+        self.tasks
+            .values()
+            .any(|task| task.is_active() && task.committed.is_none())
     }
 
     fn write(&mut self, records: Vec<NewRecord>, offsets: &[(u32, i64)]) -> Result<(), LogError> {
@@ -180,7 +194,9 @@ impl<P: Processor> Lane<P> {
     /// Commits positions alone when they have stood beyond the committed offsets for a while.
     fn commit_idle(&mut self) -> Result<(), LaneError> {
         let behind = self.tasks.values().any(|task| {
-            task.is_active() && task.in_hand.is_empty() && task.committed.is_some_and(|c| c < self.position_of(task.partition))
+            task.is_active()
+                && task.in_hand.is_empty()
+                && task.committed.is_some_and(|c| c < self.position_of(task.partition))
         });
         if !behind {
             self.idle_since = None;
@@ -190,7 +206,13 @@ impl<P: Processor> Lane<P> {
         if self.now.saturating_since(since) < IDLE_COMMIT_AFTER {
             return Ok(());
         }
-        let empty = Batch { progress: Progress { records: 1, ..Progress::default() }, ..self.apply(super::Budget::completions_only(&[])) };
+        let empty = Batch {
+            progress: Progress {
+                records: 1,
+                ..Progress::default()
+            },
+            ..self.apply(super::Budget::completions_only(&[]))
+        };
         let offsets = self.offsets(&empty);
         let began = Instant::now();
         match self.write(Vec::new(), &offsets) {

@@ -92,7 +92,9 @@ impl Broker {
     /// A place where a lane may die.
     pub(crate) fn point(&mut self, lane: &str) -> Result<(), LogError> {
         self.points += 1;
-        let Some(left) = self.crashes.get_mut(lane) else { return Ok(()) };
+        let Some(left) = self.crashes.get_mut(lane) else {
+            return Ok(());
+        };
         *left = left.saturating_sub(1);
         if *left > 0 {
             return Ok(());
@@ -125,33 +127,53 @@ impl Broker {
             if let Some(topic) = self.topics.get(&new.name) {
                 if topic.partitions.len() != count {
                     let has = topic.partitions.len();
-                    return Err(LogError::Refused(format!("topic {} has {has} partitions, not {count}", new.name)));
+                    return Err(LogError::Refused(format!(
+                        "topic {} has {has} partitions, not {count}",
+                        new.name
+                    )));
                 }
                 continue;
             }
             let partitions = (0..count).map(|_| Partition::default()).collect();
-            self.topics.insert(new.name.clone(), Topic { compacted: new.compacted, partitions });
+            self.topics.insert(
+                new.name.clone(),
+                Topic {
+                    compacted: new.compacted,
+                    partitions,
+                },
+            );
         }
         Ok(())
     }
 
     pub(crate) fn partitions(&self, topic: &str) -> Option<u32> {
-        self.topics.get(topic).and_then(|topic| u32::try_from(topic.partitions.len()).ok())
+        self.topics
+            .get(topic)
+            .and_then(|topic| u32::try_from(topic.partitions.len()).ok())
     }
 
     pub(crate) fn partition(&self, topic: &str, partition: u32) -> Result<&Partition, LogError> {
-        let found = self.topics.get(topic).and_then(|topic| topic.partitions.get(partition as usize));
+        let found = self
+            .topics
+            .get(topic)
+            .and_then(|topic| topic.partitions.get(partition as usize));
         found.ok_or_else(|| LogError::Refused(format!("no partition {topic}/{partition}")))
     }
 
     fn partition_mut(&mut self, topic: &str, partition: u32) -> Result<&mut Partition, LogError> {
-        let found = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(partition as usize));
+        let found = self
+            .topics
+            .get_mut(topic)
+            .and_then(|topic| topic.partitions.get_mut(partition as usize));
         found.ok_or_else(|| LogError::Refused(format!("no partition {topic}/{partition}")))
     }
 
     pub(crate) fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks, LogError> {
         let partition = self.partition(topic, partition)?;
-        Ok(Watermarks { low: partition.low, high: partition.high })
+        Ok(Watermarks {
+            low: partition.low,
+            high: partition.high,
+        })
     }
 
     pub(crate) fn committed(&self, group: &str, partition: u32) -> Result<Option<Committed>, LogError> {
@@ -160,7 +182,11 @@ impl Broker {
         if mine.any(|offsets| offsets.contains_key(&partition)) {
             return Err(LogError::Busy("unstable offset commit".to_owned()));
         }
-        Ok(self.groups.get(group).and_then(|state| state.offsets.get(&partition)).cloned())
+        Ok(self
+            .groups
+            .get(group)
+            .and_then(|state| state.offsets.get(&partition))
+            .cloned())
     }
 
     pub(crate) fn owner(&self, group: &str, partition: u32) -> Option<String> {
@@ -169,7 +195,9 @@ impl Broker {
     }
 
     pub(crate) fn join_group(&mut self, group: &str, topic: &str, lane: &str) -> Result<u64, LogError> {
-        let count = self.partitions(topic).ok_or_else(|| LogError::Refused(format!("no topic {topic}")))?;
+        let count = self
+            .partitions(topic)
+            .ok_or_else(|| LogError::Refused(format!("no topic {topic}")))?;
         let state = self.groups.entry(group.to_owned()).or_insert_with(|| GroupState {
             group: Group::new(count),
             offsets: BTreeMap::new(),
@@ -186,7 +214,12 @@ impl Broker {
 
     pub(crate) fn expire(&mut self, lane: &str) {
         for state in self.groups.values_mut() {
-            let gone: Vec<u64> = state.lanes.iter().filter(|(_, name)| *name == lane).map(|(id, _)| *id).collect();
+            let gone: Vec<u64> = state
+                .lanes
+                .iter()
+                .filter(|(_, name)| *name == lane)
+                .map(|(id, _)| *id)
+                .collect();
             for member in gone {
                 state.lanes.remove(&member);
                 state.group.remove(member);
@@ -211,7 +244,14 @@ impl Broker {
         self.check_epoch(lane, epoch)?;
         self.last_transaction += 1;
         let (id, began) = (self.last_transaction, self.now);
-        self.transactions.insert(id, Transaction { began, touched: BTreeSet::new(), pending: None });
+        self.transactions.insert(
+            id,
+            Transaction {
+                began,
+                touched: BTreeSet::new(),
+                pending: None,
+            },
+        );
         if let Some(producer) = self.producers.get_mut(lane) {
             producer.open = Some(id);
         }
@@ -234,7 +274,15 @@ impl Broker {
         if let Some(id) = transaction {
             partition.open.entry(id).or_insert(offset);
         }
-        partition.entries.insert(offset, Entry { appended: now, record: Some(record), transaction, aborted: false });
+        partition.entries.insert(
+            offset,
+            Entry {
+                appended: now,
+                record: Some(record),
+                transaction,
+                aborted: false,
+            },
+        );
         if let Some(open) = transaction.and_then(|id| self.transactions.get_mut(&id)) {
             open.touched.insert((topic, number));
         }
@@ -252,8 +300,14 @@ impl Broker {
         if offsets.is_empty() {
             return Ok(());
         }
-        let state = self.groups.get(group).ok_or_else(|| LogError::Abort("unknown group".to_owned()))?;
-        state.group.may_commit(member, offsets.keys().copied()).map_err(LogError::Abort)?;
+        let state = self
+            .groups
+            .get(group)
+            .ok_or_else(|| LogError::Abort("unknown group".to_owned()))?;
+        state
+            .group
+            .may_commit(member, offsets.keys().copied())
+            .map_err(LogError::Abort)?;
         if let Some(open) = self.transactions.get_mut(&transaction) {
             open.pending = Some((group.to_owned(), offsets));
         }
@@ -262,7 +316,9 @@ impl Broker {
 
     /// Ends a transaction: its offsets count, its records become visible or void, a marker takes an offset everywhere.
     pub(crate) fn end(&mut self, id: u64, commit: bool) {
-        let Some(ended) = self.transactions.remove(&id) else { return };
+        let Some(ended) = self.transactions.remove(&id) else {
+            return;
+        };
         let now = self.now;
         if let Some((group, offsets)) = ended.pending.filter(|_| commit)
             && let Some(state) = self.groups.get_mut(&group)
@@ -270,12 +326,23 @@ impl Broker {
             state.offsets.extend(offsets);
         }
         for (topic, number) in ended.touched {
-            let Ok(partition) = self.partition_mut(&topic, number) else { continue };
+            let Ok(partition) = self.partition_mut(&topic, number) else {
+                continue;
+            };
             let first = partition.open.remove(&id).unwrap_or(partition.high);
-            for (_, entry) in partition.entries.range_mut(first..).filter(|(_, entry)| entry.transaction == Some(id)) {
+            for (_, entry) in partition
+                .entries
+                .range_mut(first..)
+                .filter(|(_, entry)| entry.transaction == Some(id))
+            {
                 entry.aborted = !commit;
             }
-            let marker = Entry { appended: now, record: None, transaction: None, aborted: false };
+            let marker = Entry {
+                appended: now,
+                record: None,
+                transaction: None,
+                aborted: false,
+            };
             partition.entries.insert(partition.high, marker);
             partition.high += 1;
         }
@@ -297,7 +364,13 @@ impl Broker {
     }
 
     /// Committed records from an offset on, and the position after them: at most up to the stable offset.
-    pub(crate) fn fetch(&self, topic: &str, number: u32, from: i64, max: usize) -> Result<(Vec<Record>, i64), LogError> {
+    pub(crate) fn fetch(
+        &self,
+        topic: &str,
+        number: u32,
+        from: i64,
+        max: usize,
+    ) -> Result<(Vec<Record>, i64), LogError> {
         let partition = self.partition(topic, number)?;
         let stable = partition.stable();
         let (mut records, mut position) = (Vec::new(), from.max(partition.low));
@@ -306,7 +379,9 @@ impl Broker {
                 return Ok((records, position));
             }
             position = offset + 1;
-            let Some(new) = entry.record.as_ref().filter(|_| !entry.aborted) else { continue };
+            let Some(new) = entry.record.as_ref().filter(|_| !entry.aborted) else {
+                continue;
+            };
             records.push(Record {
                 partition: number,
                 offset: *offset,
@@ -327,7 +402,9 @@ impl Broker {
     }
 
     pub(crate) fn compact(&mut self, topic: &str) {
-        let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.compacted) else { return };
+        let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.compacted) else {
+            return;
+        };
         for partition in &mut topic.partitions {
             let stable = partition.stable();
             let mut newest: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
@@ -338,7 +415,10 @@ impl Broker {
             }
             partition.entries.retain(|offset, entry| {
                 *offset >= stable
-                    || entry.record.as_ref().is_some_and(|r| !entry.aborted && newest.get(&r.key) == Some(offset))
+                    || entry
+                        .record
+                        .as_ref()
+                        .is_some_and(|r| !entry.aborted && newest.get(&r.key) == Some(offset))
             });
         }
     }

@@ -27,7 +27,15 @@ impl SimMember {
             (broker.join_group(&join.group, &join.topic, &join.lane)?, epoch)
         };
         let positions = BTreeMap::new();
-        Ok(Self { shared, join: join.clone(), member, epoch, transaction: None, positions, dead: false })
+        Ok(Self {
+            shared,
+            join: join.clone(),
+            member,
+            epoch,
+            transaction: None,
+            positions,
+            dead: false,
+        })
     }
 
     /// A crash point.
@@ -43,16 +51,25 @@ impl SimMember {
     fn membership(&mut self) -> Vec<Event> {
         let (group, lane, topic) = (self.join.group.clone(), self.join.lane.clone(), self.join.topic.clone());
         let mut broker = self.shared.lock();
-        let known = broker.group_mut(&group).is_some_and(|state| state.group.is_member(self.member));
+        let known = broker
+            .group_mut(&group)
+            .is_some_and(|state| state.group.is_member(self.member));
         if known {
-            return broker.group_mut(&group).map(|state| state.group.poll(self.member)).unwrap_or_default();
+            return broker
+                .group_mut(&group)
+                .map(|state| state.group.poll(self.member))
+                .unwrap_or_default();
         }
         // The group declared it dead; it learns that here and joins anew.
         if let Ok(member) = broker.join_group(&group, &topic, &lane) {
             self.member = member;
         }
         let partitions: Vec<u32> = self.positions.keys().copied().collect();
-        if partitions.is_empty() { Vec::new() } else { vec![Event::Revoked { partitions, lost: true }] }
+        if partitions.is_empty() {
+            Vec::new()
+        } else {
+            vec![Event::Revoked { partitions, lost: true }]
+        }
     }
 
     fn fetch(&mut self, max: usize) -> Result<Vec<processor::Record>, LogError> {
@@ -65,7 +82,9 @@ impl SimMember {
         }
         let mut records = Vec::new();
         for partition in order {
-            let Some(Some(position)) = self.positions.get_mut(&partition) else { continue };
+            let Some(Some(position)) = self.positions.get_mut(&partition) else {
+                continue;
+            };
             let mut take = room;
             if broker.rng.chance(partial) {
                 take = usize::try_from(broker.rng.below(4)).unwrap_or(0).min(room);
@@ -94,7 +113,8 @@ impl Member for SimMember {
         }
         for event in &events {
             if let Event::Assigned(partitions) = event {
-                self.positions.extend(partitions.iter().map(|partition| (*partition, None)));
+                self.positions
+                    .extend(partitions.iter().map(|partition| (*partition, None)));
             }
         }
         self.point()?;
@@ -159,9 +179,22 @@ impl Member for SimMember {
 
     fn commit(&mut self, offsets: &[(u32, i64)]) -> Result<(), LogError> {
         self.point()?;
-        let Some(id) = self.transaction else { return Err(LogError::Fatal("no transaction is open".to_owned())) };
+        let Some(id) = self.transaction else {
+            return Err(LogError::Fatal("no transaction is open".to_owned()));
+        };
         let lane = &self.join.lane;
-        let offsets = offsets.iter().map(|(p, offset)| (*p, Committed { offset: *offset, lane: lane.clone() })).collect();
+        let offsets = offsets
+            .iter()
+            .map(|(p, offset)| {
+                (
+                    *p,
+                    Committed {
+                        offset: *offset,
+                        lane: lane.clone(),
+                    },
+                )
+            })
+            .collect();
         {
             let mut broker = self.shared.lock();
             broker.check_epoch(lane, self.epoch)?;

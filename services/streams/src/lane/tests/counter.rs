@@ -27,7 +27,11 @@ pub(crate) struct Send {
 }
 
 fn key(record: &Record, kind: u8, rest: &[u8]) -> StateKey {
-    StateKey::with(GroupHash(xxhash_rust::xxh3::xxh3_128(&record.key).to_be_bytes()), kind, rest)
+    StateKey::with(
+        GroupHash(xxhash_rust::xxh3::xxh3_128(&record.key).to_be_bytes()),
+        kind,
+        rest,
+    )
 }
 
 impl Processor for Counter {
@@ -54,7 +58,9 @@ impl Processor for Counter {
             cx.put(key(record, SUM, &[]), &Timers::none(), b"half done");
             panic!("told to");
         }
-        let number: i64 = text.parse().map_err(|_| Poison::Malformed(format!("not a number: {text:?}")))?;
+        let number: i64 = text
+            .parse()
+            .map_err(|_| Poison::Malformed(format!("not a number: {text:?}")))?;
         let sum_key = key(record, SUM, &[]);
         let name = String::from_utf8_lossy(&record.key).into_owned();
         let (sum, timers) = match cx.get(&sum_key) {
@@ -66,13 +72,18 @@ impl Processor for Counter {
     }
 
     fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Send>) -> Result<(), Poison> {
-        let Some(stored) = cx.get(&timer.key) else { return Ok(()) };
+        let Some(stored) = cx.get(&timer.key) else {
+            return Ok(());
+        };
         let (name, sum) = parse(stored.bytes);
         cx.delete(&timer.key);
         let id = cx.next_id();
         let text = format!("{name}={sum} #{id:x}");
         cx.send(topics::INCIDENTS, name, text.clone().into_bytes());
-        let group = timer.key.group().ok_or_else(|| Poison::Malformed("short key".to_owned()))?;
+        let group = timer
+            .key
+            .group()
+            .ok_or_else(|| Poison::Malformed("short key".to_owned()))?;
         let sending = StateKey::with(group, SENDING, &id.to_be_bytes());
         cx.put(sending.clone(), &Timers::none(), text.as_bytes());
         cx.effect(Send { key: sending, text });
@@ -88,7 +99,10 @@ impl Processor for Counter {
         let left: Vec<Send> = cx
             .scan(None)
             .filter(|(key, _)| key.kind() == Some(SENDING))
-            .map(|(key, stored)| Send { key: key.clone(), text: String::from_utf8_lossy(stored.bytes).into_owned() })
+            .map(|(key, stored)| Send {
+                key: key.clone(),
+                text: String::from_utf8_lossy(stored.bytes).into_owned(),
+            })
             .collect();
         for send in left {
             cx.effect(send);
@@ -118,7 +132,11 @@ impl WorldSends {
         let sends = self.0.lock().unwrap();
         let unsent: Vec<_> = said.iter().filter(|text| !sends.contains_key(*text)).collect();
         let unsaid: Vec<_> = sends.keys().filter(|text| !said.contains(text)).collect();
-        if unsent.is_empty() && unsaid.is_empty() { Ok(()) } else { Err(format!("unsent {unsent:?}, unsaid {unsaid:?}")) }
+        if unsent.is_empty() && unsaid.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("unsent {unsent:?}, unsaid {unsaid:?}"))
+        }
     }
 }
 

@@ -5,7 +5,10 @@ use crate::log::LogError;
 
 fn dead_letters(stand: &Stand) -> Vec<schemas::DeadLetter> {
     let records = stand.log.committed_records(topics::DEAD_LETTERS);
-    records.into_iter().map(|record| schemas::decode(&record.value.unwrap()).unwrap()).collect()
+    records
+        .into_iter()
+        .map(|record| schemas::decode(&record.value.unwrap()).unwrap())
+        .collect()
 }
 
 #[test]
@@ -29,7 +32,10 @@ fn poison_becomes_a_dead_letter_and_its_neighbours_go_on() {
     stand.advance(1_500);
     settle(&mut lane).unwrap();
     let letters = dead_letters(&stand);
-    let reasons: Vec<_> = letters.iter().map(|letter| (letter.reason.as_str(), letter.value.as_slice())).collect();
+    let reasons: Vec<_> = letters
+        .iter()
+        .map(|letter| (letter.reason.as_str(), letter.value.as_slice()))
+        .collect();
     assert_eq!(reasons, [("malformed", &b"rubbish"[..]), ("panic", &b"panic"[..])]);
     assert_eq!(totals(&stand.said()), [("k".to_owned(), 3)]);
 }
@@ -49,7 +55,11 @@ fn a_timer_does_not_fire_ahead_of_unread_input() {
     stand.log.expire("a");
     let mut lane = stand.lane("b", None).unwrap();
     settle(&mut lane).unwrap();
-    assert_eq!(totals(&stand.said()), [("k".to_owned(), 11)], "the record before the due time counts, the later one not");
+    assert_eq!(
+        totals(&stand.said()),
+        [("k".to_owned(), 11)],
+        "the record before the due time counts, the later one not"
+    );
     stand.advance(2_000);
     settle(&mut lane).unwrap();
     assert_eq!(totals(&stand.said()), [("k".to_owned(), 111)]);
@@ -68,7 +78,11 @@ fn without_that_rule_the_unread_record_comes_too_late() {
     stand.log.expire("a");
     let mut lane = stand.lane("b", Some(Sabotage::FireTimersAheadOfInput)).unwrap();
     settle(&mut lane).unwrap();
-    assert_eq!(totals(&stand.said()), [("k".to_owned(), 1)], "this is what the rule prevents");
+    assert_eq!(
+        totals(&stand.said()),
+        [("k".to_owned(), 1)],
+        "this is what the rule prevents"
+    );
 }
 
 /// A zombie: its session is over, another lane owns its partitions, and it goes on with what it has in memory.
@@ -93,7 +107,11 @@ fn zombie(sabotage: Option<Sabotage>) -> Vec<(String, i64)> {
 #[test]
 fn a_zombie_that_only_fires_timers_is_fenced_by_its_offsets() {
     assert_eq!(zombie(None), [("k".to_owned(), 7)]);
-    assert_eq!(zombie(Some(Sabotage::DropOffsetsFromTimerCommits)), [("k".to_owned(), 14)], "the rule's test can fail");
+    assert_eq!(
+        zombie(Some(Sabotage::DropOffsetsFromTimerCommits)),
+        [("k".to_owned(), 14)],
+        "the rule's test can fail"
+    );
 }
 
 #[test]
@@ -117,7 +135,11 @@ fn a_takeover_fences_the_open_transaction_of_the_dead() {
         settle(&mut new).unwrap();
         stand.advance(100);
     }
-    assert_eq!(new.stores().count(), 4, "every partition is active long before the transaction's timeout");
+    assert_eq!(
+        new.stores().count(),
+        4,
+        "every partition is active long before the transaction's timeout"
+    );
     stand.advance(1_000);
     settle(&mut new).unwrap();
     assert_eq!(totals(&stand.said()), [("k".to_owned(), 3)]);
@@ -149,7 +171,10 @@ fn a_record_of_a_newer_config_waits_for_the_table() {
         let stand = Stand::new(6);
         let mut lane = stand.lane("a", sabotage).unwrap();
         settle(&mut lane).unwrap();
-        let meta = processor::Meta { config_version: 1, ..processor::Meta::default() };
+        let meta = processor::Meta {
+            config_version: 1,
+            ..processor::Meta::default()
+        };
         let partition = alert::partition_for(b"k", PARTITIONS);
         let record = |topic: &str, partition: u32, value: &str, meta| NewRecord {
             topic: topic.to_owned(),
@@ -160,8 +185,13 @@ fn a_record_of_a_newer_config_waits_for_the_table() {
             headers: Vec::new(),
         };
         stand.log.hold(&[topics::CONFIG]);
-        stand.log.append(vec![record(topics::CONFIG, 0, "c", None)], Box::new(|_| {}));
-        stand.log.append(vec![record(topics::ALERTS, partition, "5", Some(meta))], Box::new(|_| {}));
+        stand
+            .log
+            .append(vec![record(topics::CONFIG, 0, "c", None)], Box::new(|_| {}));
+        stand.log.append(
+            vec![record(topics::ALERTS, partition, "5", Some(meta))],
+            Box::new(|_| {}),
+        );
         settle(&mut lane).unwrap();
         stand.advance(2_000);
         settle(&mut lane).unwrap();
@@ -202,11 +232,14 @@ fn a_partition_runs_nothing_before_its_tables_are_read() {
 fn an_idle_lane_commits_a_position_past_control_records() {
     let stand = Stand::new(8);
     // A transaction that writes to the inbox leaves a marker behind it.
-    let mut writer = stand.log.join(&Join {
-        group: "other".to_owned(),
-        topic: topics::INCIDENTS.to_owned(),
-        lane: "writer".to_owned(),
-    }).unwrap();
+    let mut writer = stand
+        .log
+        .join(&Join {
+            group: "other".to_owned(),
+            topic: topics::INCIDENTS.to_owned(),
+            lane: "writer".to_owned(),
+        })
+        .unwrap();
     drop(writer.poll(1, Duration::ZERO).unwrap());
     writer.begin().unwrap();
     let partition = alert::partition_for(b"k", PARTITIONS);
@@ -226,8 +259,16 @@ fn an_idle_lane_commits_a_position_past_control_records() {
         settle(&mut lane).unwrap();
         stand.advance(150);
     }
-    let committed = stand.log.committed("counter", topics::ALERTS, partition).unwrap().unwrap();
-    assert_eq!((committed.offset, committed.lane.as_str()), (2, "a"), "record and marker");
+    let committed = stand
+        .log
+        .committed("counter", topics::ALERTS, partition)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (committed.offset, committed.lane.as_str()),
+        (2, "a"),
+        "record and marker"
+    );
 }
 
 #[test]
@@ -238,7 +279,10 @@ fn a_burst_of_due_timers_does_not_hold_up_the_inbox() {
     settle(&mut lane).unwrap();
     stand.advance(5_000);
     let progress = lane.step(Duration::ZERO).unwrap();
-    assert!(progress.timers > 0 && progress.timers <= lane.config.max_timers, "{progress:?}");
+    assert!(
+        progress.timers > 0 && progress.timers <= lane.config.max_timers,
+        "{progress:?}"
+    );
     settle(&mut lane).unwrap();
     assert_eq!(totals(&stand.said()).len(), 900);
 }
@@ -248,8 +292,14 @@ fn a_dead_lane_says_so_on_every_call() {
     let stand = Stand::new(10);
     let mut lane = stand.lane("a", None).unwrap();
     stand.log.crash_in("a", 1);
-    assert!(matches!(lane.step(Duration::ZERO), Err(LaneError::Log(LogError::Crashed))));
-    assert!(matches!(lane.step(Duration::ZERO), Err(LaneError::Log(LogError::Crashed))));
+    assert!(matches!(
+        lane.step(Duration::ZERO),
+        Err(LaneError::Log(LogError::Crashed))
+    ));
+    assert!(matches!(
+        lane.step(Duration::ZERO),
+        Err(LaneError::Log(LogError::Crashed))
+    ));
 }
 
 #[test]
@@ -258,7 +308,10 @@ fn an_aborted_transaction_releases_nothing() {
         let stand = Stand::new(11);
         let mut lane = stand.lane("a", sabotage).unwrap();
         settle(&mut lane).unwrap();
-        stand.log.set_faults(Faults { abort: 500, ..Faults::default() });
+        stand.log.set_faults(Faults {
+            abort: 500,
+            ..Faults::default()
+        });
         for n in 0..40 {
             stand.append(&format!("k{n}"), n);
             settle(&mut lane).unwrap();
@@ -267,5 +320,8 @@ fn an_aborted_transaction_releases_nothing() {
         stand.world.most()
     };
     assert_eq!(sends_at_most(None), 1);
-    assert!(sends_at_most(Some(Sabotage::ReleaseBeforeCommit)) > 1, "the rule's test can fail");
+    assert!(
+        sends_at_most(Some(Sabotage::ReleaseBeforeCommit)) > 1,
+        "the rule's test can fail"
+    );
 }
