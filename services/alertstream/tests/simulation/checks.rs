@@ -302,7 +302,8 @@ impl Silenced {
     }
 }
 
-/// A timer takes effect in time order: what it said was said with nothing unread that came before it was due.
+/// A timer takes effect in time order: what it said was said with nothing unread that came before it was due. (What came
+/// in the same millisecond may have come after the end was asked for.)
 fn in_time_order(world: &World, inbox: &'static str, said: &Record) -> Result<(), String> {
     let Some((meta, due)) = said.meta.and_then(|meta| Some((meta, meta.due?))) else {
         return Ok(());
@@ -314,7 +315,7 @@ fn in_time_order(world: &World, inbox: &'static str, said: &Record) -> Result<()
             .map(|other| (other, i64::MAX)),
     );
     let unread = world.log.committed_since(inbox, &mut from);
-    match unread.iter().find(|record| record.appended.millis() <= due) {
+    match unread.iter().find(|record| record.appended.millis() < due) {
         None => Ok(()),
         Some(record) => Err(format!(
             "order: a timer of {inbox}/{} due at {due} fired ahead of offset {}, appended at {}",
