@@ -42,7 +42,7 @@ pub struct SinkArgs {
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9099")]
     pub listen: SocketAddr,
-    /// What to answer, in turn: STATUS[xTIMES][@MILLISECONDS], comma-separated (`503x2,200@500,200x8`). Default: 200.
+    /// What to answer, in turn, comma-separated: STATUS, then xTIMES and @MILLISECONDS where wanted (`503x2,200@500,200x8`). Default: 200.
     #[arg(long, value_name = "SCHEDULE")]
     pub answers: Option<Answers>,
 }
