@@ -220,7 +220,12 @@ impl<P: Processor> Lane<P> {
         self.now = self.now.max(self.log.now());
         self.wake_the_waiting()?;
         self.ask_for_ends()?;
-        let batch = self.apply(Budget::pass(&self.config));
+        let mut batch = self.apply(Budget::pass(&self.config));
+        // What the pass armed for now (a flush without `group_wait`, a retry) joins its transaction: a commit of its own
+        // costs a hop many times what asking for the ends costs.
+        for partition in self.ask_for_ends()? {
+            self.fire_due(partition, &mut batch);
+        }
         let mut progress = self.transact(batch)?;
         progress.other += restored;
         self.status.look(&self.tasks, self.now);
@@ -356,19 +361,20 @@ impl<P: Processor> Lane<P> {
 
     /// Asks, in one request, for the ends of the partitions whose timers are due while nothing is in hand: only an
     /// answer from after a timer was due says that nothing came before it.
-    fn ask_for_ends(&mut self) -> Result<(), LaneError> {
+    /// Returns the partitions that were asked for.
+    fn ask_for_ends(&mut self) -> Result<Vec<u32>, LaneError> {
         if self.config.sabotage == Some(Sabotage::FireTimersAheadOfInput) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let now = self.now;
-        let asking: Vec<u32> = self
+        let mut asking: Vec<u32> = self
             .tasks
             .values()
             .filter(|task| task.needs_end(now))
             .map(|task| task.partition)
             .collect();
         if asking.is_empty() {
-            return Ok(());
+            return Ok(asking);
         }
         match self.member.ends(&asking) {
             Ok(ends) => {
@@ -377,14 +383,14 @@ impl<P: Processor> Lane<P> {
                         task.end_seen = Some((now, end));
                     }
                 }
-                Ok(())
             }
-            Err(error @ (LogError::Crashed | LogError::Fatal(_))) => Err(error.into()),
+            Err(error @ (LogError::Crashed | LogError::Fatal(_))) => return Err(error.into()),
             Err(error) => {
                 tracing::debug!(stage = P::NAME, %error, "ends not known yet: timers wait");
-                Ok(())
+                asking.clear();
             }
         }
+        Ok(asking)
     }
 
     /// After a transaction whose fate is unknown: a new producer, and every partition as its changelog has it. Where no

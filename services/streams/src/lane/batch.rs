@@ -95,6 +95,15 @@ impl<P: Processor> Lane<P> {
         batch
     }
 
+    /// Fires the timers of a partition that are due now; what is unread goes first, in the next pass.
+    pub(super) fn fire_due(&mut self, partition: u32, batch: &mut BatchOf<P>) {
+        let mut budget = Budget {
+            records: 0,
+            ..Budget::pass(&self.config)
+        };
+        while self.apply_next(partition, &mut budget, batch) {}
+    }
+
     /// Applies one input of a partition; false when there is none to apply now.
     fn apply_next(&mut self, partition: u32, budget: &mut Budget, batch: &mut BatchOf<P>) -> bool {
         match self.next(partition, budget) {
