@@ -11,7 +11,7 @@ use crate::receiver::Receiver;
 use crate::waiting::secs;
 
 /// What all of this may leave in memory: allocators keep some of what a request took; 16 of them run at once.
-const MEMORY: u64 = 300 << 20;
+const MEMORY: u64 = 640 << 20;
 
 /// A name, the body, the status, and what the answer says.
 type Row = (&'static str, Vec<u8>, u16, &'static str);
