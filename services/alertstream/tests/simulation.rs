@@ -139,9 +139,9 @@ fn one_seed_gives_one_history() {
     }
 }
 
-/// The simulation is able to fail: each rule of the lane, switched off, is caught. (That timer commits carry offsets only
-/// shows when a heir restores between a zombie's poll and its commit; a step is whole here, so the lane's own tests show
-/// it.)
+/// The simulation is able to fail: rules of the lane, switched off, are caught. Three more are caught only by the lane's
+/// own tests, since the stages mend what they break (a lost completion, a record ahead of its config) or a simulated step
+/// is whole (a zombie between its poll and its commit).
 #[test]
 fn each_broken_rule_is_caught() {
     for sabotage in [
@@ -150,8 +150,6 @@ fn each_broken_rule_is_caught() {
         Sabotage::EndRestoreEarly,
         Sabotage::ReleaseBeforeCommit,
         Sabotage::ForgetTombstones,
-        Sabotage::LoseCompletionsOnAbort,
-        Sabotage::IgnoreConfigVersion,
     ] {
         let plan = Plan {
             sabotage: Some(sabotage),
