@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use alert::{MatchOp, Matcher, Matchers, PromDuration};
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::sink::wall_clock;
 
 /// Prometheus' own time for a request to an Alertmanager.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -65,6 +67,39 @@ impl Client {
             return Err(PostError::Refused(status.as_u16(), text));
         }
         Err(PostError::NotNow(format!("status {status}: {text}")))
+    }
+
+    /// Silences what matches, from now on for so long.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub async fn post_silence(&self, url: &str, matchers: &Matchers, lasts: Duration) -> Result<(), Error> {
+        let url = format!("{}/api/v2/silences", url.trim_end_matches('/'));
+        let now = wall_clock();
+        let ends = now + PromDuration::from_millis(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+        let matcher = |matcher: &Matcher| {
+            let (is_equal, is_regex) = match matcher.op() {
+                MatchOp::Equal => (true, false),
+                MatchOp::NotEqual => (false, false),
+                MatchOp::Regex => (true, true),
+                MatchOp::NotRegex => (false, true),
+            };
+            json!({"name": matcher.name(), "value": matcher.value(), "isEqual": is_equal, "isRegex": is_regex})
+        };
+        let body = json!({
+            "matchers": matchers.0.iter().map(matcher).collect::<Vec<_>>(),
+            "startsAt": now.to_string(),
+            "endsAt": ends.to_string(),
+            "createdBy": "loadtest",
+            "comment": "of the timetable",
+        });
+        let sent = self.0.post(&url).json(&body).send().await;
+        let status = sent.map_err(|error| Error::of(&url, error.without_url()))?.status();
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(Error::of(url, format!("status {status}")))
+        }
     }
 
     /// Asks for JSON.

@@ -1,12 +1,16 @@
 //! What the journal admits: which keys were possibly sent twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use serde_json::Value;
+use tokio::time::sleep;
 
-use crate::client::Client;
+use crate::client::{Client, Endpoints};
 use crate::error::Error;
+use crate::ledger::hash;
+use crate::oracle::{Evidence, group_keys};
 
 /// The records that explain a repeat.
 pub const POSSIBLE_DUPLICATE: &str = "notification.possible_duplicate";
@@ -45,6 +49,55 @@ pub fn count(answer: &Value) -> BTreeMap<String, usize> {
         }
     }
     keys
+}
+
+/// How long between two looks at the journal.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Asks the journal about every key that was heard more than once, until it explains that or all had this time.
+///
+/// # Errors
+/// It does not tell.
+pub async fn read_records(
+    client: &Client,
+    consoles: &Endpoints,
+    evidence: &mut Evidence<'_>,
+    within: Duration,
+) -> Result<(), Error> {
+    let mut messages: BTreeMap<u64, (u32, BTreeSet<u32>)> = BTreeMap::new();
+    for heard in evidence.heard.iter().filter(|heard| heard.key != 0) {
+        let (_, times) = messages.entry(heard.key).or_insert((heard.alert, BTreeSet::new()));
+        times.insert(heard.message);
+    }
+    let deadline = Instant::now() + within;
+    for (key, (alert, times)) in messages.into_iter().filter(|(_, (_, times))| times.len() > 1) {
+        let groups = group_keys(evidence.config, &evidence.population.labels(alert));
+        loop {
+            let console = consoles.next().ok_or_else(|| Error::new("no console to ask"))?;
+            let mut records = 0;
+            for group in &groups {
+                let known = possible_duplicates(client, &console, group.as_str()).await;
+                let late = Instant::now() >= deadline;
+                match known {
+                    Ok(known) => {
+                        records += known
+                            .iter()
+                            .filter(|(text, _)| hash(text.as_bytes()) == key)
+                            .map(|(_, n)| n)
+                            .sum::<usize>();
+                    }
+                    Err(error) if late => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            if records + 1 >= times.len() || Instant::now() >= deadline {
+                evidence.records.insert(key, records);
+                break;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The program.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use loadtest::cli::{Cli, Command, SinkArgs};
 use loadtest::error::Error;
-use loadtest::sink::Sink;
-use loadtest::{chaos, fill, latency, replay};
+use loadtest::sink::{Keep, Sink};
+use loadtest::{compare, drive, plan, record, replay};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -28,17 +29,19 @@ async fn main() -> ExitCode {
 
 async fn carry_out(command: &Command) -> Result<bool, Error> {
     match command {
+        Command::Run(args) => Box::pin(drive::run(args)).await,
+        Command::Compare(args) => compare::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Record(args) => record::run(args).await,
         Command::Sink(args) => sink(args).await,
-        Command::Chaos(args) => Box::pin(chaos::run(args)).await,
         Command::ReplayLog(args) => Box::pin(replay::run(args)).await,
-        Command::Latency(args) => Box::pin(latency::run(args)).await,
-        Command::Fill(args) => Box::pin(fill::run(args)).await,
     }
 }
 
 async fn sink(args: &SinkArgs) -> Result<bool, Error> {
     let answers = args.answers.clone().unwrap_or_default();
-    let sink = Sink::start(args.listen, answers, Some(Box::new(std::io::stdout()))).await?;
+    let sink = Sink::start(args.listen, answers, Keep::Messages(Some(Box::new(std::io::stdout()))))?;
+    sink.begin(Instant::now());
     eprintln!("receiving webhooks at http://{}, shown at /messages", sink.address());
     sink.wait().await.map(|()| true)
 }

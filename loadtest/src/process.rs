@@ -69,6 +69,10 @@ impl Process {
         &self.spec
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its state at its end; none while it runs.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.child.try_wait().map_err(|error| Error::of(&self.spec.name, error))

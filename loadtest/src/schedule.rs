@@ -1,16 +1,18 @@
-//! What is done to whom, and when, by seed.
+//! What is done to whom, and when: by a timetable that a person wrote (`timetable`), or by seed.
 //!
-//! A deck of every (service, action) pair (for a service that does not scale: one freeze, five kills) is shuffled and dealt;
+//! By seed: a deck of every (service, action) pair (for a service that does not scale: one freeze, five kills) is shuffled and dealt;
 //! when it is empty, it is shuffled again. So a run that is long enough does each before any comes back, and a failing one
 //! is replayed by its seed.
 
 use std::fmt;
 use std::time::Duration;
 
+use alert::Matchers;
+
 use crate::rng::Rng;
 
 /// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// SIGKILL, and started again after this long.
     Kill {
@@ -29,16 +31,36 @@ pub enum Action {
         /// Which one is left, from 0; the others are told to end (SIGTERM).
         left: usize,
     },
+    /// From now on there are so many of it; those that go are told to end (SIGTERM).
+    ScaleTo(usize),
+    /// SIGTERM, and started again.
+    Restart,
     /// The broker is ended at once and started again with its data.
     RestartBroker,
+    /// No fault: somebody silences what matches, for so long.
+    Silence {
+        /// What.
+        matchers: Matchers,
+        /// For how long.
+        lasts: Duration,
+    },
+}
+
+/// When something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// So long after what went before was over.
+    After(Duration),
+    /// At this time of the run, or when what went before is over.
+    At(Duration),
 }
 
 /// One thing that happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// How long nothing happens before it.
-    pub pause: Duration,
-    /// Which service, by its place in the list; of no meaning for the broker.
+    /// When.
+    pub due: Due,
+    /// Which service, by its place in the list; of no meaning for the broker and for silences.
     pub service: usize,
     /// What.
     pub action: Action,
@@ -146,7 +168,11 @@ impl Iterator for Schedule {
             }
             Card::Broker => (0, Action::RestartBroker),
         };
-        Some(Fault { pause, service, action })
+        Some(Fault {
+            due: Due::After(pause),
+            service,
+            action,
+        })
     }
 }
 
@@ -163,14 +189,19 @@ impl fmt::Display for Action {
                     left + 1
                 )
             }
+            Self::ScaleTo(count) => write!(f, "scaled to {count}"),
+            Self::Restart => write!(f, "restarted"),
             Self::RestartBroker => write!(f, "broker restarted"),
+            Self::Silence { matchers, lasts } => {
+                write!(f, "{matchers} for {:.1} s", lasts.as_secs_f64())
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, Fault, Possible, Schedule};
+    use super::{Action, Due, Fault, Possible, Schedule};
     use std::time::Duration;
 
     fn possible(services: usize, scales: bool, broker: bool) -> Possible {
@@ -187,7 +218,9 @@ mod tests {
             Action::Kill { .. } => format!("kill {}", fault.service),
             Action::Freeze { .. } => format!("freeze {}", fault.service),
             Action::Scale { .. } => format!("scale {}", fault.service),
-            Action::RestartBroker => "broker".to_owned(),
+            Action::ScaleTo(_) | Action::Restart | Action::RestartBroker | Action::Silence { .. } => {
+                "broker".to_owned()
+            }
         }
     }
 
@@ -231,12 +264,13 @@ mod tests {
     #[test]
     fn times_are_within_their_bounds() {
         for fault in Schedule::new(3, possible(4, true, true)).take(500) {
-            assert!((500..=6_000).contains(&fault.pause.as_millis()));
+            assert!(matches!(fault.due, Due::After(pause) if (500..=6_000).contains(&pause.as_millis())));
             match fault.action {
                 Action::Kill { away } => assert!(away <= Duration::from_secs(3)),
                 Action::Freeze { still } => assert!(still > Duration::from_secs(10), "longer than the session timeout"),
                 Action::Scale { three, left } => assert!(three >= Duration::from_secs(1) && left < 3),
                 Action::RestartBroker => {}
+                Action::ScaleTo(_) | Action::Restart | Action::Silence { .. } => panic!("not in a deck"),
             }
         }
     }

@@ -1,30 +1,29 @@
 //! A whole system of processes of ours: started with a config of its own in a temporary folder, hurt, and ended.
 
-use std::convert::Infallible;
+mod hurt;
+
+pub(crate) use hurt::Times;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
-use crate::broker::Broker;
+use crate::broker::Kafka;
 use crate::client::{Client, Endpoints};
 use crate::error::Error;
-use crate::observe::Faults;
-use crate::oracle::Outage;
-use crate::poster::millis;
+use crate::faults::Faults;
 use crate::process::{Process, Spec};
-use crate::schedule::{Action, Fault};
+use crate::sink::wall_clock;
+use crate::target::{Processes, Target};
 
 /// How long a process may take until it is ready: a takeover (session timeout and a rebalance), a restore, and a machine
 /// that does all of it at once on two cores.
 const READY: Duration = Duration::from_secs(90);
-/// How long a process that was told to end may take: what orchestrators give it.
-const STOP: Duration = Duration::from_secs(30);
-/// How often processes are looked after between two faults.
-const LOOK: Duration = Duration::from_millis(100);
+/// A process that ends so often before it is ready will not get there.
+const STARTS: u32 = 3;
 /// The config's file name.
 const CONFIG_FILE: &str = "alertmanager.yml";
 
@@ -40,6 +39,22 @@ pub(crate) enum Form {
         /// Stands before all topics.
         prefix: String,
     },
+    /// Alertmanager, alone.
+    Alertmanager,
+    /// What a shell command starts, and serves there.
+    Command {
+        /// The command.
+        command: String,
+        /// Where it takes alerts.
+        url: String,
+    },
+    /// What runs already.
+    Running {
+        /// Where it takes alerts.
+        url: String,
+        /// Its processes.
+        pids: Vec<u32>,
+    },
 }
 
 impl Form {
@@ -48,30 +63,11 @@ impl Form {
         match self {
             Self::Embedded => &["up"],
             Self::Kafka { .. } => &["ingest,console", "correlate", "route", "notify"],
+            Self::Alertmanager => &["alertmanager"],
+            Self::Command { .. } => &["target"],
+            Self::Running { .. } => &[],
         }
     }
-}
-
-/// The times of the system's config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timing {
-    pub(crate) group_wait: Duration,
-    pub(crate) group_interval: Duration,
-}
-
-/// Each numbered alert is a group; nothing is repeated within a run.
-pub(crate) fn config_text(timing: Timing, sink: SocketAddr) -> String {
-    let Timing {
-        group_wait,
-        group_interval,
-    } = timing;
-    format!(
-        "route:\n  receiver: sink\n  group_by: [alertname, run, n]\n  group_wait: {}ms\n  group_interval: {}ms\n  \
-         repeat_interval: 24h\nreceivers:\n  - name: sink\n    webhook_configs:\n      - url: http://{sink}/webhook\n        \
-         send_resolved: true\n",
-        group_wait.as_millis(),
-        group_interval.as_millis()
-    )
 }
 
 struct Service {
@@ -87,7 +83,8 @@ pub(crate) struct System {
     services: Vec<Service>,
     client: Client,
     endpoints: Endpoints,
-    broker: Option<Broker>,
+    processes: Processes,
+    kafka: Option<Kafka>,
     started: usize,
     faults: Faults,
 }
@@ -98,7 +95,7 @@ impl System {
         form: Form,
         program: &Path,
         config: &str,
-        broker: Option<Broker>,
+        kafka: Option<Kafka>,
         client: Client,
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new().prefix("alertstream-loadtest-").tempdir();
@@ -112,9 +109,7 @@ impl System {
                 running: Vec::new(),
             })
             .collect();
-        let program = program
-            .canonicalize()
-            .map_err(|error| Error::of(program.display(), error))?;
+        let program = program_at(program)?;
         let mut system = Self {
             form,
             program,
@@ -122,7 +117,8 @@ impl System {
             services,
             client,
             endpoints: Endpoints::default(),
-            broker,
+            processes: Processes::default(),
+            kafka,
             started: 0,
             faults: Faults::default(),
         };
@@ -133,8 +129,65 @@ impl System {
         for service in 0..system.services.len() {
             system.ready(service).await?;
         }
-        system.publish_endpoints();
+        system.publish();
         Ok(system)
+    }
+
+    /// Its processes, as they come and go.
+    pub(crate) fn processes(&self) -> Processes {
+        self.processes.clone()
+    }
+
+    /// The system of a target: started, where it does not run yet.
+    pub(crate) async fn of(
+        target: &Target,
+        kafka: Option<&Kafka>,
+        config: &str,
+        client: Client,
+    ) -> Result<Self, Error> {
+        let ours = || {
+            std::env::current_exe()
+                .map(|here| here.with_file_name("alertstream"))
+                .unwrap_or_default()
+        };
+        let (form, program) = match target {
+            Target::Up(program) => (Form::Embedded, program.clone().unwrap_or_else(ours)),
+            Target::Services(program) => {
+                let kafka = kafka.ok_or_else(|| Error::new("the target services needs --kafka.brokers"))?;
+                let form = Form::Kafka {
+                    brokers: kafka.brokers(),
+                    prefix: format!("loadtest-{:x}-", wall_clock().millis()),
+                };
+                (form, program.clone().unwrap_or_else(ours))
+            }
+            Target::Alertmanager(program) => {
+                let program = program.clone().or_else(Target::alertmanager_program);
+                (
+                    Form::Alertmanager,
+                    program.ok_or_else(|| Error::new("there is no alertmanager on the path"))?,
+                )
+            }
+            Target::Running {
+                url,
+                command: Some(command),
+                ..
+            } => {
+                let form = Form::Command {
+                    command: command.clone(),
+                    url: url.clone(),
+                };
+                (form, PathBuf::from("/bin/sh"))
+            }
+            Target::Running { url, pids, .. } => {
+                let form = Form::Running {
+                    url: url.clone(),
+                    pids: pids.clone(),
+                };
+                (form, PathBuf::from("/bin/true"))
+            }
+        };
+        let kafka = kafka.filter(|_| matches!(form, Form::Kafka { .. })).cloned();
+        Self::start(form, &program, config, kafka, client).await
     }
 
     /// Where alerts are posted.
@@ -142,13 +195,26 @@ impl System {
         self.endpoints.clone()
     }
 
-    /// How many services there are to do something to.
-    pub(crate) fn services(&self) -> usize {
-        self.services.len()
+    /// The services that something can be done to, by their commands.
+    pub(crate) fn services(&self) -> &'static [&'static str] {
+        self.form.commands()
+    }
+
+    /// Its Kafka, and what stands before its topics there.
+    pub(crate) fn kafka(&self) -> Option<(String, String)> {
+        match &self.form {
+            Form::Kafka { brokers, prefix } => Some((brokers.clone(), prefix.clone())),
+            Form::Embedded | Form::Alertmanager | Form::Command { .. } | Form::Running { .. } => None,
+        }
+    }
+
+    /// Whether a service can run several times at once.
+    pub(crate) fn scales(&self) -> bool {
+        matches!(self.form, Form::Kafka { .. })
     }
 
     pub(crate) fn owns_broker(&self) -> bool {
-        self.broker.is_some()
+        self.kafka.as_ref().is_some_and(Kafka::is_ours)
     }
 
     async fn create_topics(&self) -> Result<(), Error> {
@@ -175,16 +241,31 @@ impl System {
         let address = free_address()?;
         self.started += 1;
         let name = format!("{command}#{}", self.started);
-        let mut args = vec![command.to_owned(), format!("--web.listen-address={address}")];
-        args.push(format!(
-            "--config.file={}",
-            self.folder.path().join(CONFIG_FILE).display()
-        ));
+        let mut url = format!("http://{address}");
+        let place = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut args = vec![
+            format!("--web.listen-address={address}"),
+            format!("--config.file={}", place(CONFIG_FILE)),
+        ];
         match &self.form {
-            Form::Embedded => args.push(format!("--storage.path={}", self.folder.path().join("data").display())),
+            Form::Embedded => {
+                args.insert(0, command.to_owned());
+                args.push(format!("--storage.path={}", place("data")));
+            }
             Form::Kafka { brokers, prefix } => {
+                args.insert(0, command.to_owned());
                 args.extend([format!("--kafka.brokers={brokers}"), format!("--topic-prefix={prefix}")]);
             }
+            Form::Alertmanager => {
+                args.push(format!("--storage.path={}", place("data")));
+                args.push("--cluster.listen-address=".to_owned());
+            }
+            Form::Command { command, url: theirs } => {
+                let command = command.replace("{config}", &place(CONFIG_FILE));
+                args = vec!["-c".to_owned(), format!("exec {command}")];
+                url.clone_from(theirs);
+            }
+            Form::Running { .. } => {}
         }
         let folder = self.folder.path().to_owned();
         let log = folder.join(format!("{name}.log"));
@@ -194,7 +275,7 @@ impl System {
             args,
             folder,
             log,
-            url: format!("http://{address}"),
+            url,
         })
     }
 
@@ -213,165 +294,43 @@ impl System {
         Ok(())
     }
 
+    /// Waits for a service's processes. One that ends instead is started again, as a supervisor does, and that is said.
     async fn ready(&mut self, service: usize) -> Result<(), Error> {
         let client = self.client.clone();
         for process in &mut self.service(service)?.running {
-            process.ready(&client, READY).await?;
+            let mut starts = 1;
+            while let Err(error) = process.ready(&client, READY).await {
+                if starts >= STARTS || process.ended()?.is_none() {
+                    return Err(error);
+                }
+                starts += 1;
+                eprintln!("{error}; it is started again");
+                *process = Process::start(process.spec())?;
+            }
         }
         Ok(())
     }
 
-    fn publish_endpoints(&self) {
-        let first = self
-            .services
-            .first()
-            .map(|service| service.running.as_slice())
-            .unwrap_or_default();
-        self.endpoints
-            .set(first.iter().map(|process| process.spec().url.clone()));
-    }
-
-    /// Does what the schedule says until the time is over.
-    pub(crate) async fn suffer(&mut self, faults: impl Iterator<Item = Fault>, began: Instant, lasting: Duration) {
-        for fault in faults {
-            let due = Instant::now() + fault.pause;
-            if due >= began + lasting {
-                break;
-            }
-            let done = async {
-                self.look_after(began, due).await?;
-                self.apply(fault, began).await
-            };
-            if let Err(error) = done.await {
-                self.faults.log().failures.push(format!("THE SYSTEM FAILED: {error}"));
-                return;
-            }
+    /// Tells who posts and who measures which processes there are.
+    fn publish(&self) {
+        let running = self.services.iter().flat_map(|service| &service.running);
+        let mut processes: Vec<_> = running
+            .map(|process| (process.spec().name.clone(), process.id()))
+            .collect();
+        if let Form::Running { url, pids } = &self.form {
+            self.endpoints.set([url.clone()]);
+            processes.extend(pids.iter().map(|pid| (format!("pid {pid}"), *pid)));
+        } else {
+            let first = self.services.first().map_or(&[][..], |service| &service.running);
+            self.endpoints
+                .set(first.iter().map(|process| process.spec().url.clone()));
         }
+        self.processes.set(processes);
     }
 
     /// What was done so far, and will be.
     pub(crate) fn faults(&self) -> Faults {
         self.faults.clone()
-    }
-
-    async fn apply(&mut self, fault: Fault, began: Instant) -> Result<(), Error> {
-        let from = millis(began.elapsed());
-        let name = match fault.action {
-            Action::RestartBroker => "kafka",
-            Action::Kill { .. } | Action::Freeze { .. } | Action::Scale { .. } => self.service(fault.service)?.command,
-        };
-        let done = match fault.action {
-            Action::Kill { away } => self.kill(fault.service, away).await,
-            Action::Freeze { still } => self.freeze(fault.service, still).await,
-            Action::Scale { three, left } => self.scale(fault.service, three, left).await,
-            Action::RestartBroker => self.restart_broker().await,
-        };
-        let until = millis(began.elapsed());
-        self.faults.log().outages.push(Outage { from, until });
-        self.faults
-            .log()
-            .notes
-            .push(format!("{from:>7}..{until} ms  {name}: {}", fault.action));
-        done
-    }
-
-    async fn kill(&mut self, service: usize, away: Duration) -> Result<(), Error> {
-        let client = self.client.clone();
-        let process = self
-            .service(service)?
-            .running
-            .first_mut()
-            .ok_or_else(|| Error::new("nothing to kill"))?;
-        process.kill()?;
-        tokio::time::sleep(away).await;
-        *process = Process::start(process.spec())?;
-        process.ready(&client, READY).await
-    }
-
-    async fn freeze(&mut self, service: usize, still: Duration) -> Result<(), Error> {
-        let process = self
-            .service(service)?
-            .running
-            .first_mut()
-            .ok_or_else(|| Error::new("nothing to freeze"))?;
-        process.freeze()?;
-        tokio::time::sleep(still).await;
-        process.thaw()
-    }
-
-    async fn scale(&mut self, service: usize, three: Duration, left: usize) -> Result<(), Error> {
-        self.add(service)?;
-        self.add(service)?;
-        self.ready(service).await?;
-        self.publish_endpoints();
-        tokio::time::sleep(three).await;
-        let all = &mut self.service(service)?.running;
-        let stays = all.remove(left.min(all.len().saturating_sub(1)));
-        let going = std::mem::replace(all, vec![stays]);
-        self.publish_endpoints();
-        for mut process in going {
-            if process.stop(STOP).await?.is_none() {
-                let name = process.spec().name.clone();
-                self.faults.log().notes.push(format!(
-                    "  {name} did not end within {} s of SIGTERM and was killed",
-                    STOP.as_secs()
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    async fn restart_broker(&mut self) -> Result<(), Error> {
-        let Some(mut broker) = self.broker.take() else {
-            return Err(Error::new("no broker of ours"));
-        };
-        let restarted = tokio::task::spawn_blocking(move || broker.restart().map(|()| broker)).await;
-        self.broker = Some(restarted.map_err(|error| Error::of("restarting the broker", error))??);
-        Ok(())
-    }
-
-    /// Starts again what ended by itself, as a supervisor does, until `until`.
-    async fn look_after(&mut self, began: Instant, until: Instant) -> Result<(), Error> {
-        while Instant::now() < until {
-            self.look_once(began).await?;
-            tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
-        }
-        Ok(())
-    }
-
-    /// Looks after the processes for ever, whenever nobody does something to them.
-    pub(crate) async fn supervise(system: &Mutex<Self>, began: Instant) -> Infallible {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let mut system = system.lock().await;
-            if let Err(error) = system.look_once(began).await {
-                let text = format!("THE SYSTEM FAILED: {error}");
-                let mut log = system.faults.log();
-                if !log.failures.contains(&text) {
-                    log.failures.push(text);
-                }
-            }
-        }
-    }
-
-    async fn look_once(&mut self, began: Instant) -> Result<(), Error> {
-        let client = self.client.clone();
-        for process in self.services.iter_mut().flat_map(|service| &mut service.running) {
-            let Some(status) = process.ended()? else { continue };
-            let from = millis(began.elapsed());
-            let words = process.last_words();
-            self.faults.log().notes.push(format!(
-                "{from:>7} ms  {} ended by itself: {status}{words}",
-                process.spec().name
-            ));
-            *process = Process::start(process.spec())?;
-            process.ready(&client, READY).await?;
-            self.faults.log().outages.push(Outage {
-                from,
-                until: millis(began.elapsed()),
-            });
-        }
-        Ok(())
     }
 
     /// The lines of all logs that tell of a panic, with the process's name.
@@ -390,53 +349,26 @@ impl System {
         found
     }
 
-    /// Ends every process; the folder stays if asked, and its path is returned.
-    pub(crate) fn end(mut self, keep: bool) -> Option<PathBuf> {
+    /// Ends every process, and lets the folder stay: its path.
+    pub(crate) fn keep(&mut self) -> PathBuf {
         self.services.clear();
-        keep.then(|| self.folder.keep())
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
     }
+}
 
-    /// The processes, for the report.
-    pub(crate) fn describe(&self) -> String {
-        let processes = self.services.iter().flat_map(|service| &service.running);
-        let lines: Vec<_> = processes
-            .map(|process| format!("  {} at {}", process.spec().name, process.spec().url))
-            .collect();
-        lines.join("\n")
+/// The program's place; a bare name is looked for on the path when it is started.
+fn program_at(program: &Path) -> Result<PathBuf, Error> {
+    if program.components().count() == 1 && !program.exists() {
+        return Ok(program.to_owned());
     }
+    program
+        .canonicalize()
+        .map_err(|error| Error::of(program.display(), error))
 }
 
 /// An address of this machine that was free a moment ago.
 fn free_address() -> Result<SocketAddr, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| Error::of("a free port", error))?;
     listener.local_addr().map_err(|error| Error::of("a free port", error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Timing, config_text};
-    use config::{Config, Source};
-    use std::net::SocketAddr;
-    use std::time::Duration;
-
-    #[test]
-    fn the_config_is_one_that_the_system_takes() {
-        for wait in [0, 1_000] {
-            let timing = Timing {
-                group_wait: Duration::from_millis(wait),
-                group_interval: Duration::from_secs(5),
-            };
-            let text = config_text(timing, SocketAddr::from(([127, 0, 0, 1], 9999)));
-            let config = Config::load(
-                Source {
-                    name: "alertmanager.yml",
-                    text: &text,
-                },
-                None,
-            )
-            .unwrap();
-            assert_eq!(config.route.timing.group_wait.millis(), wait);
-            assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use loadtest::client::Client;
-use loadtest::sink::Sink;
+use loadtest::sink::{Keep, Sink};
 use serde_json::json;
 
 #[tokio::test]
@@ -12,9 +12,12 @@ async fn messages_are_kept_shown_and_answered_by_schedule() {
     let lines = folder.path().join("lines");
     let file = std::fs::File::create(&lines).unwrap();
     let answers = "503,200".parse().unwrap();
-    let sink = Sink::start("127.0.0.1:0".parse().unwrap(), answers, Some(Box::new(file)))
-        .await
-        .unwrap();
+    let sink = Sink::start(
+        "127.0.0.1:0".parse().unwrap(),
+        answers,
+        Keep::Messages(Some(Box::new(file))),
+    )
+    .unwrap();
     let url = format!("http://{}", sink.address());
     let client = Client::new().unwrap();
     let poster = reqwest::Client::new();

@@ -157,7 +157,7 @@ pub(crate) fn parse(texts: &[&str]) -> Vec<Result<Schema, String>> {
         .collect()
 }
 
-fn fingerprint(schema: &Schema) -> Fingerprint64 {
+pub(crate) fn fingerprint(schema: &Schema) -> Fingerprint64 {
     let digest = schema.fingerprint::<Rabin>().bytes;
     Fingerprint64(digest.first_chunk().copied().map_or(0, u64::from_le_bytes))
 }
@@ -203,7 +203,7 @@ pub fn schema_of(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// The fingerprint in front, and the datum.
-fn split(bytes: &[u8]) -> Result<(Fingerprint64, &[u8]), DecodeError> {
+pub(crate) fn split(bytes: &[u8]) -> Result<(Fingerprint64, &[u8]), DecodeError> {
     let (marker, rest) = bytes.split_first_chunk().ok_or(DecodeError::TooShort)?;
     if *marker != MARKER {
         return Err(DecodeError::Malformed("it does not begin with C3 01".to_owned()));

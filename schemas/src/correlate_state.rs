@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::Timestamp;
+use alert::{GroupId, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::AlertBody;
@@ -93,4 +93,33 @@ pub struct CorrelateGroup {
     pub changed: bool,
     /// Whether the config change that is being worked through took an alert out of it.
     pub moving: bool,
+    /// As stored: `group_id` is empty, as route and labels give it.
+    #[serde(default)]
+    pub group_derived: bool,
+}
+
+impl CorrelateGroup {
+    /// The group as it is stored: without its id where route and labels give it, as they do for every group that the
+    /// routing tree makes.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.group_derived = self.group_id == self.derived_id();
+        if self.group_derived {
+            self.group_id.clear();
+        }
+        self
+    }
+
+    /// The group as it was before [`CorrelateGroup::shortened`].
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        if std::mem::take(&mut self.group_derived) {
+            self.group_id = self.derived_id();
+        }
+        self
+    }
+
+    fn derived_id(&self) -> String {
+        GroupId::of_route(&self.route, &LabelSet::from(self.group_labels.clone())).0
+    }
 }

@@ -11,6 +11,7 @@ mod codec_tests;
 mod correlate_state;
 mod dead_letters;
 mod events;
+mod heads;
 mod incidents;
 mod journal;
 mod notifications;
@@ -26,13 +27,14 @@ pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, en
 pub use correlate_state::*;
 pub use dead_letters::DeadLetter;
 pub use events::{AlertEvent, EventKind};
+pub use heads::{KnownHead, UpdateHead};
 pub use incidents::{
     Command, CommandAction, Flush, FlushAlert, GroupFiring, GroupMoved, GroupQuiet, Outcome, OutcomeKind,
 };
 pub use journal::JournalEntry;
 pub use notifications::{GenerationRaised, Link, NotificationRequest, RequestKind};
 pub use notify_state::*;
-pub use parts::{MAX_RECORD_BYTES, alert_size, body_size, into_parts};
+pub use parts::{MAX_RECORD_BYTES, alert_body_size, alert_size, body_size, into_parts};
 pub use registry::{RECORDS, Registered};
 pub use route_state::*;
 pub use tables::{ConfigVersion, Instance, SilenceRecord};

@@ -9,6 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::incidents::FlushAlert;
 
+/// Where a partition keeps its tally.
+pub mod notify_keys {
+    /// What stands in the place of a group's hash: the last there can be.
+    pub const TALLY_OF: [u8; 16] = [0xFF; 16];
+    /// The kind byte of a [`NotifyTally`](super::NotifyTally).
+    pub const TALLY: u8 = 5;
+}
+
+/// What a partition counted since its topics were made: state, so that no crash loses a count and none is made twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NotifyTally {
+    /// How many `notification.possible_duplicate` records it wrote into the journal.
+    pub possible_duplicates: i64,
+}
+
 /// The alerts of one part of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotifyAlerts {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use alert::Alert;
+
 use crate::alerts::AlertBody;
 use crate::incidents::FlushAlert;
 
@@ -40,16 +42,28 @@ pub fn into_parts<T>(items: Vec<T>, size_of: impl Fn(&T) -> usize, budget: usize
 
 /// How many bytes a body takes at most when it is encoded: never less than the truth, and cheaper than encoding it.
 pub fn body_size(body: &AlertBody) -> usize {
-    let optional = |text: &Option<String>| TAG_BYTES + text.as_deref().map_or(0, text_size);
     map_size(&body.labels)
         + map_size(&body.annotations)
-        + text_size(&body.generator_url)
-        + optional(&body.expr)
+        + rest_size(&body.generator_url, body.expr.as_deref(), body.source.as_deref())
+}
+
+/// [`body_size`] of an alert that has not become a record yet.
+pub fn alert_body_size(alert: &Alert) -> usize {
+    map_size(alert.labels.as_map())
+        + map_size(alert.annotations.as_map())
+        + rest_size(&alert.generator_url, alert.expr.as_deref(), alert.source.as_deref())
+}
+
+/// What a body has beside its two maps.
+fn rest_size(generator_url: &str, expr: Option<&str>, source: Option<&str>) -> usize {
+    let optional = |text: Option<&str>| TAG_BYTES + text.map_or(0, text_size);
+    text_size(generator_url)
+        + optional(expr)
         + TAG_BYTES
         + size_of::<f64>()
         + TAG_BYTES
         + VARINT_BYTES
-        + optional(&body.source)
+        + optional(source)
 }
 
 /// How many bytes an alert of a flush takes at most when it is encoded inside of one.

@@ -11,7 +11,7 @@ use apache_avro::Schema;
 
 use crate::codec::{Avro, Codec, parse};
 use crate::correlate_state::{CorrelateAlert, CorrelateGroup};
-use crate::notify_state::{NotifyAlerts, NotifyDoubt, NotifyProgress};
+use crate::notify_state::{NotifyAlerts, NotifyDoubt, NotifyProgress, NotifyTally};
 use crate::route_state::{RouteCommand, RouteIncident, RouteLadder, RouteMute, RouteSlot};
 use crate::{
     AlertEvent, AlertUpdate, Command, ConfigVersion, DeadLetter, Flush, FlushAlert, FlushSettled, GenerationRaised,
@@ -98,8 +98,8 @@ records! {
     // states: one alert, correlate's, route's, notify's
     FlushAlert "flush_alert" 1;
     CorrelateAlert "correlate_alert" 1;
-    CorrelateGroup "correlate_group" 1;
-    RouteIncident "route_incident" 1;
+    CorrelateGroup "correlate_group" 1 2;
+    RouteIncident "route_incident" 1 2;
     RouteLadder "route_ladder" 1;
     RouteSlot "route_slot" 1;
     RouteCommand "route_command" 1;
@@ -107,4 +107,5 @@ records! {
     NotifyProgress "notify_progress" 1;
     NotifyAlerts "notify_alerts" 1;
     NotifyDoubt "notify_doubt" 1;
+    NotifyTally "notify_tally" 1;
 }

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::Timestamp;
+use alert::{GroupId, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::notifications::{Link, RequestKind};
@@ -163,6 +163,35 @@ pub struct RouteIncident {
     pub again_at: Option<Timestamp>,
     /// When an incident that ended is forgotten.
     pub forget_at: Option<Timestamp>,
+    /// As stored: `group` is empty, as route and labels give it.
+    #[serde(default)]
+    pub group_derived: bool,
+}
+
+impl RouteIncident {
+    /// The incident as it is stored: without the group's id where its route and labels give it, as they do for every group
+    /// that the routing tree makes. It would be a third of the record.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.group_derived = self.group == self.derived_group();
+        if self.group_derived {
+            self.group.clear();
+        }
+        self
+    }
+
+    /// The incident as it was before [`RouteIncident::shortened`].
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        if std::mem::take(&mut self.group_derived) {
+            self.group = self.derived_group();
+        }
+        self
+    }
+
+    fn derived_group(&self) -> String {
+        GroupId::of_route(&self.route, &LabelSet::from(self.group_labels.clone())).0
+    }
 }
 
 /// One step of a ladder.

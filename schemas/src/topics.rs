@@ -28,10 +28,11 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// One record: what the topics were made for.
 pub const LAYOUT: &str = "layout";
 
-/// Partitions of the group-keyed topics where nobody says otherwise.
-pub const DEFAULT_PARTITIONS: u32 = 16;
-/// Partitions of the journal: few, as every lane touches them in every transaction.
-pub const JOURNAL_PARTITIONS: u32 = 4;
+/// Partitions of the group-keyed topics where nobody says otherwise: as many lanes as a stage of most systems will ever
+/// run. More are not free on Kafka, where a transaction's cost is that of the partitions it touches, one after another.
+pub const DEFAULT_PARTITIONS: u32 = 8;
+/// Partitions of the journal: every lane touches all of them in nearly every transaction.
+pub const JOURNAL_PARTITIONS: u32 = 1;
 
 /// How a topic is kept small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use alert::LabelSet;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -43,6 +44,12 @@ pub(crate) enum Fault {
     HidesTheJournal,
 }
 
+/// The alert's number: the pod of a made alert is `checkout-NUMBER-…`.
+fn number(alert: &Value) -> u64 {
+    let pod = alert["labels"]["pod"].as_str().unwrap();
+    pod.split('-').nth(1).unwrap().parse().unwrap()
+}
+
 #[derive(Debug)]
 pub(crate) struct Fake {
     fault: Fault,
@@ -54,6 +61,8 @@ pub(crate) struct Fake {
 
 /// Starts one that sends to `sink`; its URL.
 pub(crate) async fn start(fault: Fault, sink: String) -> String {
+    // It chooses the cryptography that reqwest does not bring along.
+    drop(loadtest::client::Client::new().unwrap());
     let fake = Fake {
         fault,
         sink,
@@ -62,6 +71,7 @@ pub(crate) async fn start(fault: Fault, sink: String) -> String {
         busy: Mutex::new(true),
     };
     let app = Router::new()
+        .route("/-/ready", get(|| async { "OK" }))
         .route("/api/v2/alerts", post(take))
         .route("/api/v1/journal", get(journal))
         .with_state(Arc::new(fake));
@@ -72,7 +82,6 @@ pub(crate) async fn start(fault: Fault, sink: String) -> String {
 }
 
 async fn take(State(fake): State<Arc<Fake>>, Json(alerts): Json<Vec<Value>>) -> StatusCode {
-    let number = |alert: &Value| alert["labels"]["n"].as_str().unwrap().parse::<u64>().unwrap();
     let wrong = alerts.iter().any(|alert| number(alert) == WRONG);
     if wrong && fake.fault == Fault::Refuses {
         return StatusCode::BAD_REQUEST;
@@ -110,7 +119,7 @@ async fn notify(fake: Arc<Fake>, alert: Value, number: u64, firing: bool) {
         }
         (Fault::ResolvesUnasked, true) => {
             fake.send(&alert, number, true, Some(&key)).await;
-            fake.send(&alert, 1_000, true, Some("unasked")).await;
+            fake.send(&alert, number, false, Some("unasked")).await;
         }
         _ => fake.send(&alert, number, firing, Some(&key)).await,
     }
@@ -119,7 +128,11 @@ async fn notify(fake: Arc<Fake>, alert: Value, number: u64, firing: bool) {
 impl Fake {
     async fn send(&self, alert: &Value, number: u64, firing: bool, key: Option<&str>) {
         let mut alert = alert.clone();
-        alert["labels"]["n"] = json!(number.to_string());
+        let labels = alert["labels"].as_object().unwrap().iter();
+        let labels: LabelSet = labels
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect();
+        alert["fingerprint"] = json!(labels.fingerprint().to_string());
         alert["status"] = json!(if firing { "firing" } else { "resolved" });
         let body = json!({"version": "4", "groupKey": format!("{{}}:{{n=\"{number}\"}}"), "alerts": [alert]});
         let mut request = self.client.post(&self.sink).json(&body);
@@ -139,7 +152,7 @@ async fn journal(State(fake): State<Arc<Fake>>, Query(asked): Query<Asked>) -> R
     if fake.fault == Fault::HidesTheJournal {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
-    let ours = asked.group == format!("{{}}:{{n=\"{WRONG}\"}}");
+    let ours = asked.group.contains(&format!("service=\"checkout-{WRONG:07}\""));
     let record = |key: &str| json!({"kind": "notification.possible_duplicate", "fields": {"idempotency_key": key}});
     let says_so = matches!(fake.fault, Fault::RepeatsAndSaysSo | Fault::ChangesTheKey);
     let entries = if ours && says_so {

@@ -67,21 +67,20 @@ impl GroupId {
         }
     }
 
+    /// The id of the group with these labels under the route with this id, which carries the ordinal just as a group's.
+    pub fn of_route(route_id: &str, group_labels: &LabelSet) -> Self {
+        let (route_key, ordinal) = split(route_id);
+        Self::new(&group_key(route_key, group_labels), ordinal)
+    }
+
     /// The group key inside.
     pub fn group_key(&self) -> GroupKey {
-        GroupKey(self.split().0.to_owned())
+        GroupKey(split(&self.0).0.to_owned())
     }
 
     /// Which of the routes with the same route key this group belongs to.
     pub fn ordinal(&self) -> u32 {
-        self.split().1
-    }
-
-    fn split(&self) -> (&str, u32) {
-        self.0
-            .rsplit_once(ORDINAL_MARK)
-            .and_then(|(key, ordinal)| Some((key, ordinal.parse().ok()?)))
-            .unwrap_or((&self.0, 0))
+        split(&self.0).1
     }
 
     /// The id as text.
@@ -98,6 +97,13 @@ impl GroupId {
     pub fn partition(&self, partitions: u32) -> u32 {
         partition_for(self.0.as_bytes(), partitions)
     }
+}
+
+/// A route's or a group's key, and the ordinal behind it.
+fn split(id: &str) -> (&str, u32) {
+    id.rsplit_once(ORDINAL_MARK)
+        .and_then(|(key, ordinal)| Some((key, ordinal.parse().ok()?)))
+        .unwrap_or((id, 0))
 }
 
 impl fmt::Display for GroupId {

@@ -4,7 +4,7 @@ use alert::{Fingerprint, GroupHash, PromDuration};
 use processor::{Context, Poison, StateKey, Timer, Timers};
 use schemas::{AlertBody, AlertPhase, CORRELATE_ALERT, CorrelateAlert};
 
-use crate::expiry::{Expiry, expiry};
+use crate::expiry::{Expiry, Hold, expiry};
 use crate::group::{EXPIRE, FORGET, Group};
 use crate::receiving::Listeners;
 use crate::versions::Versions;
@@ -49,7 +49,7 @@ pub(crate) fn in_group(
     cx.scan(Some(from))
         .take_while(|(key, _)| key.as_bytes().starts_with(prefix.as_bytes()))
         .take(limit)
-        .map(|(key, stored)| Ok((key.clone(), wire::unpack(stored.bytes)?)))
+        .map(|(key, stored)| Ok((key, wire::unpack(stored.bytes)?)))
         .collect()
 }
 
@@ -86,13 +86,12 @@ pub(crate) fn timer(
         (FORGET, AlertPhase::Settled) => cx.delete(&timer.key),
         (EXPIRE, AlertPhase::Firing) => {
             let now = cx.now();
-            match expiry(
-                alert.expires_at,
-                alert.heard_at,
-                listeners.since(now),
-                versions.grace(),
-                now,
-            ) {
+            let hold = Hold {
+                expires_at: alert.expires_at,
+                heard_at: alert.heard_at,
+                resent: alert.expires_at > alert.ends_at,
+            };
+            match expiry(hold, listeners.listening(now), versions.grace(), now) {
                 Expiry::NotBefore(due) => cx.put(timer.key.clone(), &Timers::one(EXPIRE, due), &wire::pack(&alert)?),
                 Expiry::Now => expire(versions, timer.key.clone(), alert, cx)?,
             }

@@ -1,17 +1,31 @@
 //! An update arrives: its step for the alert becomes a step for the group.
 
 use alert::{GroupId, PromDuration, Timestamp};
-use processor::{Context, Poison};
-use schemas::{AlertUpdate, CorrelateAlert, GroupPhase};
+use processor::{Context, Poison, Record};
+use schemas::{AlertUpdate, CorrelateAlert, GroupPhase, KnownHead, UpdateHead};
 
 use crate::group::{Group, TICK};
 use crate::merge::Step;
 use crate::versions::Versions;
-use crate::{Never, alerts, journal, merge};
+use crate::{Never, alerts, group_id, journal, merge, rekey};
 
 /// How long a group that a config change makes waits before its first flush, if its first alert is older than
 /// `group_wait`: the slices of a sweep need a moment to bring all of it.
 const MOVE_SETTLE: PromDuration = PromDuration::from_secs(5);
+
+/// Whether an update changes nothing that has to be written, as far as the first fields of both records can tell: what
+/// most updates are, since a sender repeats each alert every minute. One that a newer config may have to re-key is read whole.
+pub(crate) fn is_needless(versions: &Versions, record: &Record, cx: &Context<'_, Never>) -> bool {
+    let Some(update) = UpdateHead::read(record.bytes()).filter(|head| !rekey::may_move(versions, head.config_version))
+    else {
+        return false;
+    };
+    let Ok(id) = group_id(record) else { return false };
+    let known = cx.get(&alerts::key(id.hash(), update.fingerprint));
+    known
+        .and_then(|known| KnownHead::read(known.bytes))
+        .is_some_and(|known| merge::is_needless(&known, &update))
+}
 
 /// Applies an update to the group it belongs to.
 pub(crate) fn arrive(

@@ -35,7 +35,7 @@ impl Group {
         let Some(stored) = cx.get(&StateKey::new(hash, CORRELATE_GROUP)) else {
             return Ok(None);
         };
-        let record: CorrelateGroup = wire::unpack(stored.bytes)?;
+        let record = wire::unpack::<CorrelateGroup>(stored.bytes)?.whole();
         Ok(Some(Self {
             id: GroupId(record.group_id.clone()),
             hash,
@@ -60,6 +60,7 @@ impl Group {
             firing: 0,
             changed: false,
             moving: false,
+            group_derived: false,
         };
         Self {
             hash: id.hash(),
@@ -82,7 +83,7 @@ impl Group {
         cx.put(
             StateKey::new(self.hash, CORRELATE_GROUP),
             &self.timers,
-            &wire::pack(&self.record)?,
+            &wire::pack(&self.record.clone().shortened())?,
         );
         Ok(())
     }

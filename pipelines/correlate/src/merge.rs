@@ -1,7 +1,7 @@
 //! What an arriving update does to an alert as it is known: facts in, the next record and the step it takes out.
 
 use alert::{Merged, Side, Times, Timestamp, merge_overlapping, merge_times};
-use schemas::{AlertBody, AlertPhase, AlertUpdate, CorrelateAlert};
+use schemas::{AlertBody, AlertPhase, AlertUpdate, CorrelateAlert, KnownHead, UpdateHead};
 
 use crate::expiry::slack;
 
@@ -39,9 +39,35 @@ pub fn arrive(
         } else {
             (Step::Opened, AlertPhase::Firing)
         };
-        return (step, Some(fresh(update, times_of(update), phase, appended, now)));
+        return (
+            step,
+            Some(fresh(update, update_times(&update.into()), phase, appended, now)),
+        );
     };
-    let merged = join(known_times(known), times_of(update));
+    let Decided { step, phase, merged } = decide(&known.into(), &update.into());
+    if step == Step::Nothing {
+        return (Step::Nothing, None);
+    }
+    (step, Some(next(known, update, merged, phase, appended, now)))
+}
+
+/// What an update does to a known alert.
+#[derive(Debug, Clone, Copy)]
+struct Decided {
+    step: Step,
+    phase: AlertPhase,
+    merged: Merged,
+}
+
+/// Whether an update changes nothing of a known alert that has to be written: for these [`arrive`] says
+/// [`Step::Nothing`].
+pub(crate) fn is_needless(known: &KnownHead, update: &UpdateHead) -> bool {
+    decide(known, update).step == Step::Nothing
+}
+
+/// The step, told from what stands in front of the two records.
+fn decide(known: &KnownHead, update: &UpdateHead) -> Decided {
+    let merged = join(known_times(known), update_times(update));
     let fires = !merged.times.resolved;
     let (step, phase) = match (known.phase, fires) {
         (AlertPhase::Settled, true) => (Step::Opened, AlertPhase::Firing),
@@ -55,14 +81,12 @@ pub fn arrive(
         Step::Refreshed => within_bound(known, &merged.times),
         Step::Nothing | Step::Opened | Step::FiredAgain | Step::Changed | Step::Resolved => false,
     };
-    if needless {
-        return (Step::Nothing, None);
-    }
-    (step, Some(next(known, update, merged, phase, appended, now)))
+    let step = if needless { Step::Nothing } else { step };
+    Decided { step, phase, merged }
 }
 
 /// For an alert whose state stays: whether people see a difference.
-fn seen_step(known: &CorrelateAlert, update: &AlertUpdate, merged: &Merged) -> Step {
+fn seen_step(known: &KnownHead, update: &UpdateHead, merged: &Merged) -> Step {
     let content = merged.newer == Side::New && update.content_hash != known.content_hash;
     if content || merged.times.starts_at != known.starts_at {
         Step::Changed
@@ -72,7 +96,7 @@ fn seen_step(known: &CorrelateAlert, update: &AlertUpdate, merged: &Merged) -> S
 }
 
 /// Whether new times need not be written: nothing moved, or `endsAt` no further than `expires_at` allows for.
-fn within_bound(known: &CorrelateAlert, times: &Times) -> bool {
+fn within_bound(known: &KnownHead, times: &Times) -> bool {
     let ends = known.ends_at..=known.expires_at.max(known.ends_at);
     match known.phase {
         AlertPhase::Firing => ends.contains(&times.ends_at) && known.timeout == times.timeout,
@@ -152,7 +176,7 @@ fn join(old: Times, new: Times) -> Merged {
     }
 }
 
-fn known_times(known: &CorrelateAlert) -> Times {
+fn known_times(known: &KnownHead) -> Times {
     Times {
         starts_at: known.starts_at,
         ends_at: known.ends_at,
@@ -162,7 +186,7 @@ fn known_times(known: &CorrelateAlert) -> Times {
     }
 }
 
-fn times_of(update: &AlertUpdate) -> Times {
+fn update_times(update: &UpdateHead) -> Times {
     Times {
         starts_at: update.starts_at,
         ends_at: update.ends_at,

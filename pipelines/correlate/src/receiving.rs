@@ -21,27 +21,36 @@ pub struct Stretch {
     pub heard: Timestamp,
 }
 
-/// The start of the unbroken time up to `now` in which at least one ingest was receiving; none while no heartbeat is
-/// younger than 15 s.
+/// The unbroken time in which somebody has been listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// Its start: R.
+    pub since: Timestamp,
+    /// When that was last heard: the newest heartbeat.
+    pub until: Timestamp,
+}
+
+/// The unbroken time up to now in which at least one ingest was receiving; none while no heartbeat is younger than 15 s.
 ///
-/// A stretch speaks for 15 s after its last heartbeat, so that a handover within that time is no gap.
-pub fn listening_since(stretches: &[Stretch], now: Timestamp) -> Option<Timestamp> {
-    let newest = stretches.iter().map(|stretch| stretch.heard).max()?;
-    if now.saturating_since(newest) > HEARTBEAT_TIMEOUT {
+/// A stretch ends with its last heartbeat: two that do not touch have a gap between them, however short it may be,
+/// in which an alert may have been sent in vain.
+pub fn listening(stretches: &[Stretch], now: Timestamp) -> Option<Listening> {
+    let until = stretches.iter().map(|stretch| stretch.heard).max()?;
+    if now.saturating_since(until) > HEARTBEAT_TIMEOUT {
         return None;
     }
-    let mut start = newest;
+    let mut since = until;
     // Each round reaches further back or is the last, so there are at most as many rounds as stretches.
     loop {
         let reached = stretches
             .iter()
-            .filter(|stretch| stretch.heard + HEARTBEAT_TIMEOUT >= start)
+            .filter(|stretch| stretch.heard >= since)
             .map(|stretch| stretch.since)
             .min()
-            .filter(|since| *since < start);
+            .filter(|reached| *reached < since);
         match reached {
-            Some(since) => start = since,
-            None => return Some(start),
+            Some(reached) => since = reached,
+            None => return Some(Listening { since, until }),
         }
     }
 }
@@ -70,10 +79,10 @@ impl Listeners {
         Ok(())
     }
 
-    /// [`listening_since`] of the table as it stands.
-    pub(crate) fn since(&self, now: Timestamp) -> Option<Timestamp> {
+    /// [`listening`] of the table as it stands.
+    pub(crate) fn listening(&self, now: Timestamp) -> Option<Listening> {
         let stretches: Vec<Stretch> = self.0.values().copied().collect();
-        listening_since(&stretches, now)
+        listening(&stretches, now)
     }
 }
 
@@ -106,8 +115,18 @@ mod tests {
                 100,
                 Some(10),
             ),
-            ("a handover within 15 s is no gap", &[(10, 60), (75, 99)], 100, Some(10)),
-            ("a gap of more than 15 s is one", &[(10, 60), (76, 99)], 100, Some(76)),
+            (
+                "a handover at that very time is no gap",
+                &[(10, 60), (60, 99)],
+                100,
+                Some(10),
+            ),
+            (
+                "a second in which nobody listened is one",
+                &[(10, 60), (61, 99)],
+                100,
+                Some(61),
+            ),
             ("a chain of three", &[(70, 99), (40, 72), (10, 42)], 100, Some(10)),
             (
                 "a chain that is broken in the middle",
@@ -125,8 +144,18 @@ mod tests {
                     heard: Timestamp::from_secs(*heard),
                 })
                 .collect();
-            let found = listening_since(&stretches, Timestamp::from_secs(*now));
-            assert_eq!(found, expected.map(Timestamp::from_secs), "{name}");
+            let found = listening(&stretches, Timestamp::from_secs(*now));
+            let newest = stretches.iter().map(|stretch| stretch.heard).max();
+            assert_eq!(
+                found.map(|found| found.since),
+                expected.map(Timestamp::from_secs),
+                "{name}"
+            );
+            assert_eq!(
+                found.map(|found| found.until),
+                newest.filter(|_| found.is_some()),
+                "{name}"
+            );
         }
     }
 

@@ -60,6 +60,11 @@ pub(crate) fn plan(old: Option<&Config>, new: &Config, labels: &LabelSet, mine: 
     Plan { stays, gains, copies }
 }
 
+/// Whether an update that a config version placed may have to go elsewhere: that was an older one.
+pub(crate) fn may_move(versions: &Versions, placed_by: i64) -> bool {
+    versions.config().is_some() && placed_by < versions.stamp()
+}
+
 /// An update that was placed by an older config: sends it on to the groups that gain it, and says whether it is for this
 /// group too.
 pub(crate) fn update(
@@ -71,7 +76,7 @@ pub(crate) fn update(
     let Some(config) = versions.config() else {
         return Ok(true);
     };
-    if update.config_version >= versions.stamp() || update.hops >= MAX_HOPS {
+    if !may_move(versions, update.config_version) || update.hops >= MAX_HOPS {
         return Ok(true);
     }
     let labels = LabelSet::from(update.body.labels.clone());
@@ -122,7 +127,7 @@ pub(crate) fn sweep(
     while left > 0 {
         // Inside a group the cursor itself says which: what it stood at may be gone, and the group is not finished yet.
         let inside = cursor.take_if(|key| key.kind() == Some(CORRELATE_ALERT));
-        let Some(key) = inside.or_else(|| cx.scan(cursor.as_ref()).next().map(|(key, _)| key.clone())) else {
+        let Some(key) = inside.or_else(|| cx.scan(cursor.as_ref()).next().map(|(key, _)| key)) else {
             return Ok(None);
         };
         let Some(hash) = key.group() else { return Ok(None) };

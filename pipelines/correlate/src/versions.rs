@@ -103,9 +103,9 @@ impl Versions {
     }
 }
 
-fn voice<'c>(config: &'c Config, route: &str) -> Option<(&'c str, Option<&'c Receiver>, Timing)> {
+fn voice<'c>(config: &'c Config, route: &str) -> Option<(Option<&'c Receiver>, Timing)> {
     let route = config.route(route)?;
-    Some((&route.receiver, config.receiver(&route.receiver), route.timing))
+    Some((config.receiver(&route.receiver), route.timing))
 }
 
 fn load(version: &ConfigVersion) -> Option<Arc<Config>> {

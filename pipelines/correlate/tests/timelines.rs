@@ -20,6 +20,10 @@ mod incidents;
 mod inputs;
 #[path = "timelines/merging.rs"]
 mod merging;
+#[path = "timelines/resends.rs"]
+mod resends;
+#[path = "timelines/rules.rs"]
+mod rules;
 #[path = "timelines/windows.rs"]
 mod windows;
 #[path = "timelines/world.rs"]

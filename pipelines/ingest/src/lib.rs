@@ -5,22 +5,24 @@
 //! stage is stateless), does not merge an alert with what was known of it (that is correlate), and does no I/O: the
 //! service of the same name listens, reads and appends.
 
-mod accept;
+mod batch;
 mod config_view;
+mod event_item;
 mod events;
 mod limits;
+mod pairs;
 mod placement;
 mod post;
+mod postable;
 mod refused;
 mod stage;
 mod uri;
 mod wire;
 
-pub use accept::{Batch, Told, accept};
+pub use batch::Batch;
 pub use config_view::{ConfigView, Current};
-pub use events::{EventItem, Format, events};
+pub use events::{Format, events};
 pub use limits::*;
-pub use placement::{Placed, place, placements};
-pub use post::{PostRefused, PostableAlert, post_alerts};
-pub use refused::{Reason, Refused, journal_entries};
+pub use post::{PostRefused, post_alerts};
+pub use refused::{Reason, Received, Refused, journal_entries};
 pub use stage::{Ingest, Tally};

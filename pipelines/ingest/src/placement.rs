@@ -5,85 +5,71 @@ use policy::walk;
 use schemas::{AlertBody, AlertUpdate, MAX_RECORD_BYTES};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::accept::{Batch, body};
+use crate::batch::take_body;
 use crate::config_view::Current;
 use crate::refused::Reason;
 
-/// One alert for one group.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
-    /// The group: the record's key.
-    pub group: GroupId,
-    /// The record.
-    pub update: AlertUpdate,
-}
-
-impl Placed {
-    /// The record's bytes.
-    ///
-    /// # Errors
-    /// It is larger than a record may be; the message names the group.
-    pub fn encoded(&self) -> Result<Vec<u8>, (Reason, String)> {
-        let bytes = schemas::encode(&self.update).map_err(|error| (Reason::TooLarge, error.to_string()))?;
-        if bytes.len() > MAX_RECORD_BYTES {
-            let message = format!(
-                "alert {:?} ({}): {} bytes as a record, at most {MAX_RECORD_BYTES} are taken",
-                crate::refused::shortened(self.update.body.labels.get("alertname").map_or("", String::as_str)),
-                self.update.fingerprint,
-                bytes.len(),
-            );
-            return Err((Reason::TooLarge, message));
-        }
-        Ok(bytes)
-    }
-}
-
-/// Every group the alert belongs to under the current config, in the order of the routing walk; never empty. Each says
-/// which of how many copies it is.
-pub fn placements(current: &Current, alert: &Alert) -> Vec<Placed> {
+/// Adds the records of an alert: one for every group it belongs to under the current config, in the order of the routing
+/// walk. Each says which of how many copies it is.
+///
+/// What the alert says is moved into them.
+///
+/// # Errors
+/// One of them is larger than a record may be, and then none is added, and the alert has its labels back.
+pub(crate) fn place(
+    current: &Current,
+    alert: &mut Alert,
+    records: &mut Vec<(GroupId, Vec<u8>)>,
+) -> Result<(), (Reason, String)> {
     let landed = walk(&current.config, &alert.labels);
-    let copies = int(landed.len());
-    let body = body(alert);
-    let content_hash = content_hash(&body);
-    let place = |(copy, placement): (usize, policy::Placement)| Placed {
-        update: AlertUpdate {
-            fingerprint: alert.fingerprint(),
-            content_hash,
-            starts_at: alert.starts_at,
-            ends_at: alert.ends_at,
-            received_at: alert.updated_at,
-            timeout: alert.timeout,
-            resolved: alert.resolved_at(alert.updated_at),
-            config_version: i64::try_from(current.version).unwrap_or(i64::MAX),
-            hops: 0,
-            copy: int(copy),
-            copies,
-            route: placement.route_id.as_str().to_owned(),
-            group_labels: placement.group_labels.into_map(),
-            moved_from: None,
-            body: body.clone(),
-        },
-        group: placement.group_id,
+    let fingerprint = alert.fingerprint();
+    let body = take_body(alert);
+    let mut update = AlertUpdate {
+        fingerprint,
+        content_hash: content_hash(&body),
+        starts_at: alert.starts_at,
+        ends_at: alert.ends_at,
+        received_at: alert.updated_at,
+        timeout: alert.timeout,
+        resolved: alert.resolved_at(alert.updated_at),
+        config_version: i64::try_from(current.version).unwrap_or(i64::MAX),
+        hops: 0,
+        copy: 0,
+        copies: int(landed.len()),
+        route: String::new(),
+        group_labels: std::collections::BTreeMap::new(),
+        moved_from: None,
+        body,
     };
-    landed.into_iter().enumerate().map(place).collect()
-}
-
-/// Takes the accepted alerts out of a batch: the key and the bytes of every record they make. One that does not fit a
-/// record joins the refused.
-pub fn place(current: &Current, batch: &mut Batch) -> Vec<(GroupId, Vec<u8>)> {
-    let mut records = Vec::new();
-    for (index, alert) in std::mem::take(&mut batch.alerts) {
-        let placed = placements(current, &alert);
-        let encoded: Result<Vec<_>, _> = placed
-            .into_iter()
-            .map(|placed| Ok((placed.encoded()?, placed.group)))
-            .collect();
-        match encoded {
-            Ok(encoded) => records.extend(encoded.into_iter().map(|(bytes, group)| (group, bytes))),
-            Err((reason, message)) => batch.refuse(index, alert.labels, reason, message),
+    let before = records.len();
+    for (copy, placement) in landed.into_iter().enumerate() {
+        update.copy = int(copy);
+        placement.route_id.as_str().clone_into(&mut update.route);
+        update.group_labels = placement.group_labels.into_map();
+        match encoded(&update) {
+            Ok(bytes) => records.push((placement.group_id, bytes)),
+            Err(why) => {
+                records.truncate(before);
+                alert.labels = update.body.labels.into();
+                return Err(why);
+            }
         }
     }
-    records
+    Ok(())
+}
+
+fn encoded(update: &AlertUpdate) -> Result<Vec<u8>, (Reason, String)> {
+    let bytes = schemas::encode(update).map_err(|error| (Reason::TooLarge, error.to_string()))?;
+    if bytes.len() > MAX_RECORD_BYTES {
+        let message = format!(
+            "alert {:?} ({}): {} bytes as a record, at most {MAX_RECORD_BYTES} are taken",
+            crate::refused::shortened(update.body.labels.get("alertname").map_or("", String::as_str)),
+            update.fingerprint,
+            bytes.len(),
+        );
+        return Err((Reason::TooLarge, message));
+    }
+    Ok(bytes)
 }
 
 /// A number of routes, which is small.

@@ -1,51 +1,16 @@
 //! The body of `POST /api/v2/alerts`, read as Alertmanager's server reads it, down to the error bodies.
+//!
+//! Alert by alert: each is decided as it is read, so that of a request only one alert is in memory at a time, beside its
+//! body and what it came to.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use alert::{LabelSet, Timestamp, go_quote};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use alert::go_quote;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
+use crate::batch::Batch;
 use crate::limits::{MAX_ALERTS, MAX_BODY_BYTES};
-use crate::uri::is_request_uri;
-
-/// An alert as it is posted. Nothing is checked yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PostableAlert {
-    /// None where there are none at all, or `null`.
-    pub labels: Option<LabelSet>,
-    /// Empty where there are none.
-    pub annotations: LabelSet,
-    /// None where not given.
-    pub starts_at: Option<Timestamp>,
-    /// None where not given.
-    pub ends_at: Option<Timestamp>,
-    /// Empty where not given.
-    pub generator_url: String,
-}
-
-impl PostableAlert {
-    /// What the specification says of one alert: the first rule that is broken, as (code, `what of it is wrong`).
-    pub(crate) fn against_specification(&self) -> Result<(), (u16, String)> {
-        if !self.generator_url.is_empty() && !is_request_uri(&self.generator_url) {
-            let text = go_quote(&self.generator_url);
-            return Err((
-                INVALID_TYPE,
-                format!("generatorURL in body must be of type uri: {text}"),
-            ));
-        }
-        if self.labels.is_none() {
-            return Err((REQUIRED, "labels in body is required".to_owned()));
-        }
-        Ok(())
-    }
-}
-
-/// go-openapi's code for a value of a wrong format.
-const INVALID_TYPE: u16 = 601;
-/// go-openapi's code for something that is missing.
-const REQUIRED: u16 = 602;
+use crate::postable::{NotPostable, PostableAlert, REQUIRED};
 
 /// Why a request is refused whole: the status and the body `{"code":…,"message":…}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,20 +43,26 @@ impl PostRefused {
             format!("the request body is larger than {MAX_BODY_BYTES} bytes"),
         )
     }
+
+    /// The specification does not allow it.
+    fn unspecified(code: u16, message: String) -> Self {
+        Self {
+            status: 422,
+            code,
+            message,
+            reason: "specification",
+        }
+    }
 }
 
-/// Reads the alerts of a request. `content_type` is the header's text, if there is one.
+/// Reads the alerts of a request into a batch. `content_type` is the header's text, if there is one.
 ///
 /// # Errors
-/// The request is refused whole, with what go-openapi answers: 415 for another media type, 400 for what is no JSON of the
-/// right shape, 422 for an alert that the specification does not allow. Ours: 413 beyond the limits.
-pub fn post_alerts(content_type: Option<&str>, body: &[u8]) -> Result<Vec<PostableAlert>, PostRefused> {
-    let required = || PostRefused {
-        status: 422,
-        code: REQUIRED,
-        message: "alerts in body is required".to_owned(),
-        reason: "specification",
-    };
+/// The request is refused whole, and what the batch holds is void. With what go-openapi answers: 415 for another media
+/// type, 400 for what is no JSON of the right shape, 422 for an alert that the specification does not allow. Ours: 413
+/// beyond the limits.
+pub fn post_alerts(content_type: Option<&str>, body: &[u8], batch: &mut Batch<'_>) -> Result<(), PostRefused> {
+    let required = || PostRefused::unspecified(REQUIRED, "alerts in body is required".to_owned());
     if body.is_empty() {
         return Err(required());
     }
@@ -105,33 +76,24 @@ pub fn post_alerts(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Postab
         return Err(required());
     }
     let mut reader = serde_json::Deserializer::from_str(&text);
-    let Alerts { items, dropped } = Option::deserialize(&mut reader)
-        .map_err(|error| {
-            PostRefused::new(
-                400,
-                "json",
-                format!("parsing alerts body from \"\" failed, because {error}"),
-            )
-        })?
-        .unwrap_or_default();
-    if dropped > 0 {
-        let count = items.len() + dropped;
+    let read = Alerts { batch }.deserialize(&mut reader).map_err(|error| {
+        PostRefused::new(
+            400,
+            "json",
+            format!("parsing alerts body from \"\" failed, because {error}"),
+        )
+    })?;
+    if read.count > MAX_ALERTS {
         return Err(PostRefused::new(
             413,
             "too_many",
-            format!("{count} alerts in one request, at most {MAX_ALERTS} are taken"),
+            format!("{} alerts in one request, at most {MAX_ALERTS} are taken", read.count),
         ));
     }
-    for (index, alert) in items.iter().enumerate() {
-        let checked = alert.against_specification();
-        checked.map_err(|(code, what)| PostRefused {
-            status: 422,
-            code,
-            message: format!("{index}.{what}"),
-            reason: "specification",
-        })?;
+    match read.broken {
+        None => Ok(()),
+        Some((index, NotPostable { code, what })) => Err(PostRefused::unspecified(code, format!("{index}.{what}"))),
     }
-    Ok(items)
 }
 
 fn media_type(header: Option<&str>) -> Result<(), PostRefused> {
@@ -149,92 +111,61 @@ fn media_type(header: Option<&str>) -> Result<(), PostRefused> {
     Err(PostRefused::new(415, "media_type", message))
 }
 
-/// The alerts of a body; beyond `MAX_ALERTS` they are only counted.
+/// The list of a body on its way into a batch.
+struct Alerts<'a, 'c> {
+    batch: &'a mut Batch<'c>,
+}
+
+/// What was read of a list.
 #[derive(Debug, Default)]
-struct Alerts {
-    items: Vec<PostableAlert>,
-    dropped: usize,
+struct Read {
+    /// How many items it has; those beyond `MAX_ALERTS` were only counted.
+    count: usize,
+    /// The first that breaks the specification, and its place. Nothing after it was decided, only read.
+    broken: Option<(usize, NotPostable)>,
 }
 
-impl<'de> Deserialize<'de> for Alerts {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Alerts;
+impl<'de> DeserializeSeed<'de> for Alerts<'_, '_> {
+    type Value = Read;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of alerts")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Alerts, A::Error> {
-                let mut alerts = Alerts::default();
-                while alerts.items.len() < MAX_ALERTS {
-                    let Some(alert) = seq.next_element::<Option<PostableAlert>>()? else {
-                        return Ok(alerts);
-                    };
-                    // Alertmanager crashes at a `null`; to us it is an alert without labels.
-                    alerts.items.push(alert.unwrap_or_default());
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    alerts.dropped += 1;
-                }
-                Ok(alerts)
-            }
-        }
-        from.deserialize_seq(Visit)
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Read, D::Error> {
+        from.deserialize_option(self)
     }
 }
 
-impl<'de> Deserialize<'de> for PostableAlert {
-    /// As Go's `encoding/json`: names of fields in any case, the last of several wins, `null` is "not given", unknown
-    /// fields are ignored.
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = PostableAlert;
+impl<'de> Visitor<'de> for Alerts<'_, '_> {
+    type Value = Read;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an alert")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PostableAlert, A::Error> {
-                let mut alert = PostableAlert::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    match name.to_ascii_lowercase().as_str() {
-                        "labels" => alert.labels = texts(map.next_value()?),
-                        "annotations" => alert.annotations = texts(map.next_value()?).unwrap_or_default(),
-                        "startsat" => alert.starts_at = time(map.next_value::<Option<String>>()?.as_deref())?,
-                        "endsat" => alert.ends_at = time(map.next_value::<Option<String>>()?.as_deref())?,
-                        "generatorurl" => alert.generator_url = map.next_value::<Option<_>>()?.unwrap_or_default(),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(alert)
-            }
-        }
-        from.deserialize_map(Visit)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of alerts")
     }
-}
 
-type Texts = Option<BTreeMap<String, Option<String>>>;
+    fn visit_none<E>(self) -> Result<Read, E> {
+        Ok(Read::default())
+    }
 
-/// A `null` value is the empty text.
-fn texts(texts: Texts) -> Option<LabelSet> {
-    Some(
-        texts?
-            .into_iter()
-            .map(|(name, value)| (name, value.unwrap_or_default()))
-            .collect(),
-    )
-}
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Read, D::Error> {
+        from.deserialize_seq(self)
+    }
 
-/// go-openapi takes the empty text for the epoch, and Go's zero time means "not given".
-fn time<E: Error>(text: Option<&str>) -> Result<Option<Timestamp>, E> {
-    match text {
-        None => Ok(None),
-        Some("") => Ok(Some(Timestamp::ZERO)),
-        Some(text) => Timestamp::parse(text)
-            .map(|at| Some(at).filter(|at| !at.is_zero_time()))
-            .map_err(E::custom),
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Read, A::Error> {
+        let mut read = Read::default();
+        while read.count < MAX_ALERTS {
+            let Some(alert) = seq.next_element::<Option<PostableAlert>>()? else {
+                return Ok(read);
+            };
+            // Alertmanager crashes at a `null`; to us it is an alert without labels.
+            let alert = alert.unwrap_or_default();
+            match alert.against_specification() {
+                Ok(()) if read.broken.is_none() => self.batch.add(read.count, alert.into()),
+                Ok(()) => {}
+                Err(why) => read.broken = read.broken.or(Some((read.count, why))),
+            }
+            read.count += 1;
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            read.count += 1;
+        }
+        Ok(read)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::{LabelSet, Timestamp};
+use alert::{Fingerprint, LabelSet, Timestamp};
 use schemas::JournalEntry;
 
 use crate::limits::{MAX_LABELS_JOURNALED, MAX_REFUSED_JOURNALED, MAX_TEXT_JOURNALED};
@@ -40,12 +40,38 @@ impl Reason {
 pub struct Refused {
     /// Its place in the request or record, from 0.
     pub index: usize,
-    /// Its labels as received, as far as they could be read.
-    pub labels: LabelSet,
+    /// Its labels.
+    pub labels: Received,
     /// By which rule.
     pub reason: Reason,
     /// What exactly is wrong; for Alertmanager's own rules in its words.
     pub message: String,
+}
+
+/// What the journal shows of a refused alert's labels; nothing for one that is not journaled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Received {
+    /// The hash of the labels as received, as far as they were held.
+    key: Fingerprint,
+    /// The first of them, shortened.
+    shown: BTreeMap<String, String>,
+    /// How many there were.
+    count: usize,
+}
+
+impl Received {
+    /// The labels of an alert that has `count` of them, where so many were refused before it.
+    pub(crate) fn of(labels: &LabelSet, count: usize, before: usize) -> Self {
+        if before >= MAX_REFUSED_JOURNALED {
+            return Self::default();
+        }
+        let shown = labels.iter().take(MAX_LABELS_JOURNALED);
+        Self {
+            key: labels.fingerprint(),
+            shown: shown.map(|(name, value)| (shortened(name), shortened(value))).collect(),
+            count,
+        }
+    }
 }
 
 /// The journal entries for what one request or record had refused, each with its key: the hash of the labels as received.
@@ -65,28 +91,23 @@ pub fn journal_entries(refused: &[Refused], at: Timestamp, fields: &[(&str, Stri
 }
 
 fn entry(refused: &Refused, at: Timestamp, fields: &[(&str, String)]) -> (String, JournalEntry) {
-    let key = refused.labels.fingerprint().to_string();
-    let labels: BTreeMap<_, _> = refused
-        .labels
-        .iter()
-        .take(MAX_LABELS_JOURNALED)
-        .map(|(name, value)| (shortened(name), shortened(value)))
-        .collect();
+    let Received { key, shown, count } = &refused.labels;
+    let key = key.to_string();
     let mut fields: BTreeMap<_, _> = fields
         .iter()
         .map(|(name, value)| ((*name).to_owned(), shortened(value)))
         .collect();
     fields.insert("index".to_owned(), refused.index.to_string());
     fields.insert("rule".to_owned(), refused.reason.as_str().to_owned());
-    if labels.len() < refused.labels.len() {
-        fields.insert("labels".to_owned(), refused.labels.len().to_string());
+    if shown.len() < *count {
+        fields.insert("labels".to_owned(), count.to_string());
     }
     let entry = JournalEntry {
         kind: "alert.refused".to_owned(),
         at,
         fingerprint: Some(key.clone()),
         reason: shortened(&refused.message),
-        labels,
+        labels: shown.clone(),
         fields,
         ..JournalEntry::default()
     };

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use processor::{Attention, Context, Poison, Processor, Record, TableChange, Timer};
 use schemas::topics;
 
-use crate::accept::Batch;
+use crate::batch::Batch;
 use crate::config_view::ConfigView;
 use crate::events::{Format, events};
-use crate::placement::place;
 use crate::refused::{Reason, Refused, journal_entries};
 use crate::wire::pack;
 
@@ -27,15 +26,13 @@ pub struct Tally {
 
 impl Tally {
     /// Counts what a request or record came to.
-    pub fn of(batch: &Batch, formats: impl IntoIterator<Item = Format>) -> Self {
+    pub fn of(batch: &Batch<'_>) -> Self {
         let mut tally = Self {
+            formats: batch.formats.clone(),
             firing: batch.firing,
             resolved: batch.resolved,
             ..Self::default()
         };
-        for format in formats {
-            *tally.formats.entry(format).or_default() += 1;
-        }
         for refused in &batch.refused {
             *tally.refused.entry(refused.reason).or_default() += 1;
         }
@@ -80,14 +77,12 @@ impl Processor for Ingest {
             .config
             .current()
             .ok_or_else(|| Poison::Malformed("no config has been published".to_owned()))?;
-        let items = events(&record.headers, record.bytes()).map_err(Poison::Malformed)?;
-        let (count, formats) = (items.len(), items.iter().map(|item| item.format).collect::<Vec<_>>());
-        let mut batch = Batch::of(items, record.appended, current.config.global.resolve_timeout);
-        let placed = place(&current, &mut batch);
-        if placed.is_empty() && count > 0 {
+        let mut batch = Batch::new(&current, record.appended);
+        events(&record.headers, record.bytes(), &mut batch).map_err(Poison::Malformed)?;
+        if batch.records.is_empty() && !batch.refused.is_empty() {
             return Err(Poison::Malformed(reasons(&batch.refused)));
         }
-        for (group, bytes) in placed {
+        for (group, bytes) in std::mem::take(&mut batch.records) {
             cx.send(topics::ALERTS, group.0, bytes);
         }
         let place = [
@@ -97,7 +92,7 @@ impl Processor for Ingest {
         for (key, entry) in journal_entries(&batch.refused, cx.now(), &place) {
             cx.send(topics::JOURNAL, key, pack(&entry)?);
         }
-        cx.effect(Tally::of(&batch, formats));
+        cx.effect(Tally::of(&batch));
         Ok(())
     }
 

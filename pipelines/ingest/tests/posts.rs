@@ -6,20 +6,38 @@
     reason = "a test fails by panicking"
 )]
 
-use alert::{PromDuration, Timestamp};
+use std::sync::{Arc, LazyLock};
+
+use alert::Timestamp;
+use config::{Config, Source};
 use ingest_pipeline::{
-    Batch, MAX_ALERTS, MAX_BODY_BYTES, MAX_REFUSED_JOURNALED, Reason, accept, journal_entries, post_alerts,
+    Batch, Current, MAX_ALERTS, MAX_BODY_BYTES, MAX_REFUSED_JOURNALED, PostRefused, Reason, journal_entries,
+    post_alerts,
 };
+use schemas::{AlertUpdate, decode};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
-const RESOLVE_TIMEOUT: PromDuration = PromDuration::from_mins(5);
 
-fn take(body: &str) -> Batch {
-    accept(
-        post_alerts(Some("application/json"), body.as_bytes()).unwrap(),
-        NOW,
-        RESOLVE_TIMEOUT,
-    )
+static CURRENT: LazyLock<Current> = LazyLock::new(|| {
+    let text = "route: {receiver: r}\nreceivers: [{name: r}]\n";
+    Current {
+        version: 1,
+        config: Arc::new(Config::load(Source { name: "a.yml", text }, None).unwrap()),
+    }
+});
+
+fn post(content_type: Option<&str>, body: &[u8]) -> Result<Batch<'static>, PostRefused> {
+    let mut batch = Batch::new(&CURRENT, NOW);
+    post_alerts(content_type, body, &mut batch).map(|()| batch)
+}
+
+fn take(body: &str) -> Batch<'static> {
+    post(Some("application/json"), body.as_bytes()).unwrap()
+}
+
+/// The alerts that were taken.
+fn taken(batch: &Batch<'_>) -> Vec<AlertUpdate> {
+    batch.records.iter().map(|(_, bytes)| decode(bytes).unwrap()).collect()
 }
 
 /// Content type, body; status, code, the message or its beginning.
@@ -130,7 +148,7 @@ const REFUSED: [(Option<&str>, &str, u16, u16, &str); 17] = [
 #[test]
 fn what_is_refused_whole_is_refused_in_alertmanagers_words() {
     for (content_type, body, status, code, message) in REFUSED {
-        let refused = post_alerts(content_type, body.as_bytes()).unwrap_err();
+        let refused = post(content_type, body.as_bytes()).unwrap_err();
         assert_eq!(
             (refused.status, refused.code),
             (status, code),
@@ -144,16 +162,52 @@ fn what_is_refused_whole_is_refused_in_alertmanagers_words() {
     }
 }
 
+/// A large alert is refused by what it is, and names what it has.
+#[test]
+fn an_alert_of_many_labels_is_counted_and_refused() {
+    let labels = |value: &str| {
+        let labels: Vec<String> = (0..50_000).map(|n| format!(r#""l{n}":"{value}""#)).collect();
+        labels.join(",")
+    };
+    let batch = take(&format!(r#"[{{"labels":{{"alertname":"A",{}}}}}]"#, labels("v")));
+    assert_eq!(batch.refused[0].reason, Reason::TooManyLabels);
+    let message = &batch.refused[0].message;
+    assert!(message.ends_with(": 50001 labels, at most 128 are taken"), "{message}");
+    let (_, entry) = &journal_entries(&batch.refused, NOW, &[])[0];
+    assert_eq!(entry.fields["labels"], "50001");
+
+    let batch = take(&format!(
+        r#"[{{"labels":{{"a":"b"}},"annotations":{{{}}}}}]"#,
+        labels("")
+    ));
+    let message = &batch.refused[0].message;
+    assert!(
+        message.ends_with(": 50000 annotations, at most 256 are taken"),
+        "{message}"
+    );
+
+    let batch = take(&format!(r#"[{{"labels":{{{},"alertname":"A"}}}}]"#, labels("")));
+    assert_eq!(taken(&batch)[0].body.labels.len(), 1, "labels without a value are none");
+}
+
+#[test]
+fn the_first_alert_that_breaks_the_specification_is_named_and_bad_json_after_it_comes_first() {
+    let refused = |body: &str| post(Some("application/json"), body.as_bytes()).unwrap_err();
+    let body = r#"[{"labels":{"a":"b"}},{},{"labels":{"a":"b"},"generatorURL":"no uri"},{"labels":{}}]"#;
+    assert_eq!(refused(body).message, "1.labels in body is required");
+    assert_eq!(refused(&body.replace(r#"{"labels":{}}]"#, "7]")).status, 400);
+}
+
 #[test]
 fn a_request_is_bounded() {
     let many = format!("[{}]", vec![r#"{"labels":{"a":"b"}}"#; MAX_ALERTS + 1].join(","));
-    let refused = post_alerts(Some("application/json"), many.as_bytes()).unwrap_err();
+    let refused = post(Some("application/json"), many.as_bytes()).unwrap_err();
     assert_eq!(
         (refused.status, refused.message.as_str()),
         (413, "10001 alerts in one request, at most 10000 are taken")
     );
     let large = vec![b' '; MAX_BODY_BYTES + 1];
-    assert_eq!(post_alerts(Some("application/json"), &large).unwrap_err().status, 413);
+    assert_eq!(post(Some("application/json"), &large).unwrap_err().status, 413);
 }
 
 /// The fields of one alert; `startsAt` and `endsAt` in seconds from now, whether `endsAt` is ours, whether it is resolved.
@@ -204,7 +258,7 @@ const TIMES: [(&str, i64, i64, bool, bool); 10] = [
 fn times_are_filled_in_as_alertmanager_does() {
     for (fields, starts, ends, timeout, resolved) in TIMES {
         let batch = take(&format!(r#"[{{"labels":{{"alertname":"A"}}{fields}}}]"#));
-        let [(0, alert)] = &batch.alerts[..] else {
+        let [alert] = &taken(&batch)[..] else {
             panic!("{fields}: {:?}", batch.refused)
         };
         let from_now = |at: Timestamp| (at.millis() - NOW.millis()) / 1_000;
@@ -214,7 +268,7 @@ fn times_are_filled_in_as_alertmanager_does() {
             "{fields}"
         );
         assert_eq!(
-            (alert.timeout, alert.resolved_at(NOW), alert.updated_at),
+            (alert.timeout, alert.resolved, alert.received_at),
             (timeout, resolved, NOW),
             "{fields}"
         );
@@ -275,15 +329,20 @@ fn bad_alerts_are_refused_and_their_neighbours_kept() {
         ),
     ];
     for (bad, reason, message) in rows {
-        let good = r#"{"labels":{"alertname":"good","empty":""},"annotations":{"kept":""}}"#;
-        let batch = take(&format!("[{good},{bad},{good}]"));
-        let kept: Vec<usize> = batch.alerts.iter().map(|(index, _)| *index).collect();
-        assert_eq!((kept, batch.refused.len()), (vec![0, 2], 1), "{message}");
+        let good =
+            |name: &str| format!(r#"{{"labels":{{"alertname":"{name}","empty":""}},"annotations":{{"kept":""}}}}"#);
+        let batch = take(&format!("[{},{bad},{}]", good("first"), good("last")));
+        let kept = taken(&batch);
+        let names: Vec<&str> = kept
+            .iter()
+            .map(|alert| alert.body.labels["alertname"].as_str())
+            .collect();
+        assert_eq!((names, batch.refused.len()), (vec!["first", "last"], 1), "{message}");
         let refused = &batch.refused[0];
         assert_eq!((refused.index, refused.reason), (1, reason), "{message}");
         assert!(refused.message.starts_with(message), "{message}: {}", refused.message);
-        let alert = &batch.alerts[0].1;
-        assert!(!alert.labels.contains("empty") && alert.annotations.contains("kept"));
+        let body = &kept[0].body;
+        assert!(!body.labels.contains_key("empty") && body.annotations.contains_key("kept"));
     }
 }
 

@@ -240,6 +240,34 @@ fn a_record_of_which_nothing_can_be_taken_is_a_dead_letter_with_its_reason() {
     }
 }
 
+/// A map of Avro takes many times its bytes in memory, so its size is asked first.
+#[test]
+fn an_event_in_avro_is_not_decoded_where_it_is_too_large() {
+    let event = |labels: usize| {
+        let labels = (0..labels).map(|number| (format!("l{number}"), String::new()));
+        let event: AlertEvent = decode(&avro(EventKind::Alert, None)).unwrap();
+        encode(&AlertEvent {
+            labels: event.labels.clone().into_iter().chain(labels).collect(),
+            ..event
+        })
+        .unwrap()
+    };
+    let mut driver = driver();
+    driver.record("", event(10_000));
+    assert_eq!(updates(&mut driver)[0].1.body.labels, map(&[("alertname", "A")]));
+    driver.said();
+    let large = event(100_000);
+    driver.record("", large.clone());
+    let [Said::Refused(_, Poison::Malformed(why))] = &driver.said()[..] else {
+        panic!("not refused")
+    };
+    let bytes = large.len();
+    assert_eq!(
+        *why,
+        format!("an event of {bytes} bytes in Avro, at most 262144 are taken")
+    );
+}
+
 #[test]
 fn a_bad_item_is_journaled_and_its_neighbours_are_kept() {
     let mut driver = driver();

@@ -41,7 +41,7 @@ impl Notify {
         let Some(mut run) = Run::find(&id.group_id, &id.receiver, &id.integration, id.index, cx)? else {
             return Ok(());
         };
-        if run.progress.run != id.run || run.request.sequence != id.sequence {
+        if run.progress.run != id.run {
             return Ok(());
         }
         let Some(leg) = run.progress.legs.get(id.leg).cloned() else {

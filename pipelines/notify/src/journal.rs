@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use processor::{Context, Poison};
-use schemas::{JournalEntry, NotifyLeg, OutcomeKind, topics};
+use alert::GroupHash;
+use processor::{Context, Poison, StateKey, Timers};
+use schemas::{JournalEntry, NotifyLeg, NotifyTally, OutcomeKind, notify_keys, topics};
 
 use crate::attempt::{Attempt, AttemptId, AttemptResult};
-use crate::run::{Run, bytes};
+use crate::run::{Run, bytes, read};
 
 /// How much of an error is kept: a receiver may answer with a page.
 const ERROR_BYTES: usize = 512;
@@ -63,12 +64,20 @@ pub(crate) fn resolved_not_sent(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_,
     write(run, "notification.attempted", reason, leg_fields(leg), cx)
 }
 
-/// The next attempt of this leg may be a second delivery.
+/// The next attempt of this leg may be a second delivery. It is counted in state, in this same transaction.
 pub(crate) fn possible_duplicate(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
     let mut fields = leg_fields(leg);
     fields.push(("attempt", leg.attempts.to_string()));
+    let mut tally: NotifyTally = read(&tally_key(), cx)?.unwrap_or_default();
+    tally.possible_duplicates = tally.possible_duplicates.saturating_add(1);
+    cx.put(tally_key(), &Timers::none(), &bytes(&tally)?);
     let reason = "sent again while nobody knows whether an earlier attempt arrived";
     write(run, "notification.possible_duplicate", reason, fields, cx)
+}
+
+/// Where the partition's tally is kept.
+fn tally_key() -> StateKey {
+    StateKey::new(GroupHash(notify_keys::TALLY_OF), notify_keys::TALLY)
 }
 
 /// A link is not tried any more.

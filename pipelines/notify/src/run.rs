@@ -11,7 +11,7 @@ use schemas::{
 
 use crate::attempt::{Attempt, AttemptId};
 use crate::journal;
-use crate::next::{LOST_AFTER, accepted, links, open};
+use crate::next::{LOST_AFTER, accepted, link_of, links, open};
 
 /// The request, without its alerts.
 const HEAD: u8 = 1;
@@ -70,7 +70,8 @@ fn leg_name(receiver: &str, integration: &str, index: i32) -> String {
     format!("{receiver}/{integration}/{index}")
 }
 
-fn read<T: Avro>(key: &StateKey, cx: &Context<'_, Attempt>) -> Result<Option<T>, Poison> {
+/// The record under a key.
+pub(crate) fn read<T: Avro>(key: &StateKey, cx: &Context<'_, Attempt>) -> Result<Option<T>, Poison> {
     cx.get(key)
         .map(|stored| schemas::decode(stored.bytes))
         .transpose()
@@ -82,13 +83,12 @@ pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> 
     match group {
         Some(group) => cx
             .range(StateKey::new(group, PROGRESS).as_bytes())
-            .map(|(key, _)| key.clone())
+            .map(|(key, _)| key)
             .collect(),
         None => cx
             .scan(None)
             .map(|(key, _)| key)
             .filter(|key| key.kind() == Some(PROGRESS))
-            .cloned()
             .collect(),
     }
 }
@@ -216,8 +216,9 @@ impl Run {
         }
     }
 
-    /// Nobody will report the attempts in flight (their owner is gone, or their results are lost): they are tried again
-    /// at `resend` of their deadline, as possible duplicates. Says whether there were any.
+    /// Nobody will report the attempts in flight (their owner is gone, or their results are lost): they wait until
+    /// `resend` of their deadline, to be tried again as possible duplicates if their link still is. Says whether there
+    /// were any.
     pub(crate) fn unsettle(&mut self, resend: impl Fn(Timestamp) -> Option<Timestamp>) -> bool {
         let Self { request, progress, .. } = self;
         let mut found = false;
@@ -230,19 +231,12 @@ impl Run {
                 continue;
             };
             let Some(at) = resend(leg.at) else { continue };
-            let again = open(request, progress, crate::next::link_of(leg));
-            if again {
+            if open(request, progress, link_of(leg)) {
                 // Its link gets its time anew: it was not the receiver that let it pass.
                 progress.link_started = progress.link_started.max(at);
             }
             if let Some(leg) = progress.legs.get_mut(place) {
-                leg.state = if again {
-                    NotifyLegState::Waiting
-                } else {
-                    NotifyLegState::Failed
-                };
-                leg.at = at;
-                leg.doubt = true;
+                (leg.state, leg.at, leg.doubt) = (NotifyLegState::Waiting, at, true);
             }
             found = true;
         }
@@ -256,12 +250,9 @@ impl Run {
 
     /// Ends the run: its one outcome, its journal record, and no state, except that what is in doubt is remembered.
     pub(crate) fn finish(&self, kind: OutcomeKind, reason: &str, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        let mut heard: Vec<String> = Vec::new();
-        for (link, name) in links(&self.request).into_iter().enumerate() {
-            if accepted(&self.progress, link) && !heard.iter().any(|there| there == name) {
-                heard.push(name.to_owned());
-            }
-        }
+        let links = links(&self.request).into_iter().enumerate();
+        let took = links.filter(|(link, _)| accepted(&self.progress, *link));
+        let heard: Vec<String> = took.map(|(_, name)| name.to_owned()).collect();
         journal::finished(self, kind, reason, &heard, cx)?;
         let tables = if kind == OutcomeKind::Void {
             self.progress.void_tables.clone()

@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use alert::LabelSet;
+use alert::{GroupId, LabelSet};
 use config::{Config, Source};
 use policy::walk;
 
@@ -186,6 +186,10 @@ fn a_walk_is_never_empty_and_never_invents_labels() {
                     .all(|(name, value)| labels.get(name) == Some(value))
             );
             assert_eq!(place.group_id.group_key(), place.group_key);
+            assert_eq!(
+                GroupId::of_route(place.route_id.as_str(), &place.group_labels),
+                place.group_id
+            );
         }
         let mut ids: Vec<_> = places.iter().map(|place| &place.group_id).collect();
         ids.sort();

@@ -115,12 +115,12 @@ impl<E> Context<'_, E> {
     }
 
     /// The values whose keys begin with `prefix`, in order.
-    pub fn range(&self, prefix: &[u8]) -> impl Iterator<Item = (&StateKey, Stored<'_>)> {
+    pub fn range(&self, prefix: &[u8]) -> impl Iterator<Item = (StateKey, Stored<'_>)> {
         self.store.range(prefix)
     }
 
     /// The values from a key on, in order: for a sweep.
-    pub fn scan(&self, from: Option<&StateKey>) -> impl Iterator<Item = (&StateKey, Stored<'_>)> {
+    pub fn scan(&self, from: Option<&StateKey>) -> impl Iterator<Item = (StateKey, Stored<'_>)> {
         self.store.from(from)
     }
 

@@ -113,7 +113,7 @@ impl<P: Processor> Driver<P> {
 
     /// Lets time pass up to and including an instant.
     pub fn advance_to(&mut self, end: Timestamp) {
-        while let Some(timer) = self.store.next_timer().filter(|timer| timer.due <= end).cloned() {
+        while let Some(timer) = self.store.next_timer().filter(|timer| timer.due <= end) {
             self.now = self.now.max(timer.due);
             self.fire(&timer);
         }

@@ -7,6 +7,7 @@
 //! Everything here is synchronous and total: time is an argument, there is no I/O, no clock and no randomness, and the
 //! same inputs at the same times give the same outputs.
 
+mod block;
 mod context;
 mod driver;
 mod meta;

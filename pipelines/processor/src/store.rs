@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use alert::{GroupHash, Timestamp};
 
+use crate::block::{Block, MAX_BLOCK};
+
 /// A key of the state: the group's hash, a kind, and what tells several of that kind apart. Ordered bytewise, so that a
 /// group's records lie together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,84 +184,114 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The state of one partition.
+/// Where a block's keys begin: between the last key before it and its own first.
+type Edge = Arc<[u8]>;
+
+/// The state of one partition: its records in order, in blocks, and an index of the blocks by the first timer in each.
 #[derive(Debug, Default)]
 pub struct Store {
-    values: BTreeMap<StateKey, Box<[u8]>>,
-    timers: BTreeSet<Timer>,
+    /// By the edge from which on keys are theirs. The lowest edge is empty, so that every key has its block.
+    blocks: BTreeMap<Edge, Timed>,
+    due: BTreeSet<(Timestamp, Edge)>,
+    len: usize,
+    timers: usize,
     undo: Vec<(StateKey, Option<Box<[u8]>>)>,
+}
+
+/// A block, and when the first timer in it is due: looked for again only where that one went.
+#[derive(Debug, Default)]
+struct Timed {
+    block: Block,
+    due: Option<Timestamp>,
+}
+
+impl Timed {
+    fn new(block: Block) -> Self {
+        let due = first_due(&block);
+        Self { block, due }
+    }
 }
 
 impl Store {
     /// The value under a key.
     pub fn get(&self, key: &StateKey) -> Option<Stored<'_>> {
-        self.values.get(key).and_then(|bytes| Stored::decode(bytes).ok())
+        self.bytes_of(key).and_then(|bytes| Stored::decode(bytes).ok())
     }
 
     /// Stores a value; its timers replace those of the value it replaces.
     pub fn put(&mut self, key: StateKey, timers: &Timers, bytes: &[u8]) {
         let encoded = Stored::encode(timers, bytes);
-        if self.values.get(&key).is_some_and(|old| **old == *encoded) {
+        let old = self.bytes_of(&key);
+        if old == Some(&*encoded) {
             return;
         }
-        let old = self.set(key.clone(), Some(encoded));
+        let old = old.map(Box::from);
+        self.set(key.as_bytes(), Some(&encoded));
         self.undo.push((key, old));
     }
 
     /// Removes a value and its timers.
     pub fn delete(&mut self, key: &StateKey) {
-        let old = self.set(key.clone(), None);
-        if old.is_some() {
-            self.undo.push((key.clone(), old));
+        if let Some(old) = self.bytes_of(key).map(Box::from) {
+            self.set(key.as_bytes(), None);
+            self.undo.push((key.clone(), Some(old)));
         }
     }
 
     /// The values whose keys begin with `prefix`, in order.
-    pub fn range<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (&'a StateKey, Stored<'a>)> + use<'a> {
-        let from = StateKey::from_bytes(prefix);
+    pub fn range<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (StateKey, Stored<'a>)> + use<'a> {
         let prefix = prefix.to_vec();
-        self.values
-            .range(from..)
-            .take_while(move |(key, _)| key.as_bytes().starts_with(&prefix))
-            .filter_map(|(key, bytes)| Some((key, Stored::decode(bytes).ok()?)))
+        self.entries(&prefix)
+            .take_while(move |(key, _)| key.starts_with(&prefix))
+            .filter_map(read)
     }
 
     /// The values from a key on (after the beginning where none), in order.
-    pub fn from<'a>(&'a self, from: Option<&StateKey>) -> impl Iterator<Item = (&'a StateKey, Stored<'a>)> + use<'a> {
-        let from = from.map_or(Bound::Unbounded, |key| Bound::Included(key.clone()));
-        self.values
-            .range((from, Bound::Unbounded))
-            .filter_map(|(key, bytes)| Some((key, Stored::decode(bytes).ok()?)))
+    pub fn from<'a>(&'a self, from: Option<&StateKey>) -> impl Iterator<Item = (StateKey, Stored<'a>)> + use<'a> {
+        self.entries(from.map_or(&[], StateKey::as_bytes)).filter_map(read)
     }
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.len
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len == 0
     }
 
     /// How many timers are armed.
     pub fn timers_armed(&self) -> usize {
-        self.timers.len()
+        self.timers
+    }
+
+    /// When the first timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
     }
 
     /// The timer that is due first.
-    pub fn next_timer(&self) -> Option<&Timer> {
-        self.timers.first()
+    pub fn next_timer(&self) -> Option<Timer> {
+        let (due, edge) = self.due.first()?;
+        let (key, kind) = self.blocks.get(edge)?.block.iter().find_map(|(key, value)| {
+            let kinds = armed(value).filter(|(_, at)| at == due).map(|(kind, _)| kind);
+            Some((key, kinds.min()?))
+        })?;
+        Some(Timer {
+            due: *due,
+            key: StateKey::from_bytes(key),
+            kind,
+        })
     }
 
     /// Takes one timer out of the value it is part of; nothing when the value moved on.
     pub fn disarm(&mut self, timer: &Timer) {
-        if !self.timers.contains(timer) {
-            return;
-        }
         let Some(stored) = self.get(&timer.key) else { return };
-        let (timers, bytes) = (stored.timers.without(timer.kind), stored.bytes.to_vec());
-        self.put(timer.key.clone(), &timers, &bytes);
+        if stored.timers.get(timer.kind) == Some(timer.due) {
+            let (timers, bytes) = (stored.timers.without(timer.kind), stored.bytes.to_vec());
+            self.put(timer.key.clone(), &timers, &bytes);
+        }
     }
 
     /// Takes up one changelog record during a restore; no undo.
@@ -270,7 +302,7 @@ impl Store {
         if let Some(bytes) = value {
             Stored::decode(bytes)?;
         }
-        self.set(StateKey::from_bytes(key), value.map(Into::into));
+        self.set(key, value);
         Ok(())
     }
 
@@ -283,7 +315,7 @@ impl Store {
     pub fn undo_to(&mut self, savepoint: usize) {
         while self.undo.len() > savepoint {
             if let Some((key, old)) = self.undo.pop() {
-                self.set(key, old);
+                self.set(key.as_bytes(), old.as_deref());
             }
         }
     }
@@ -292,7 +324,7 @@ impl Store {
     pub fn dirty(&self) -> BTreeMap<StateKey, Option<&[u8]>> {
         self.undo
             .iter()
-            .map(|(key, _)| (key.clone(), self.values.get(key).map(AsRef::as_ref)))
+            .map(|(key, _)| (key.clone(), self.bytes_of(key)))
             .collect()
     }
 
@@ -302,49 +334,132 @@ impl Store {
     }
 
     /// Every key and value, for a comparison with a restored store.
-    pub fn dump(&self) -> impl Iterator<Item = (&StateKey, &[u8])> {
-        self.values.iter().map(|(key, bytes)| (key, bytes.as_ref()))
+    pub fn dump(&self) -> impl Iterator<Item = (StateKey, &[u8])> {
+        self.entries(&[]).map(|(key, value)| (StateKey::from_bytes(key), value))
     }
 
-    /// Bytes held in keys and values, without the maps around them.
+    /// Bytes held in keys and values, without what is around them.
     pub fn bytes(&self) -> usize {
-        self.values
-            .iter()
-            .map(|(key, value)| key.as_bytes().len() + value.len())
-            .sum()
+        self.entries(&[]).map(|(key, value)| key.len() + value.len()).sum()
     }
 
-    fn set(&mut self, key: StateKey, value: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
-        let new = value.as_deref().map(timers_of).unwrap_or_default();
-        // Keys are shared with the map, so that a timer costs no second copy of them.
-        let key = self
-            .values
-            .get_key_value(&key)
-            .map_or(key, |(shared, _)| shared.clone());
-        let old = match value {
-            Some(value) => self.values.insert(key.clone(), value),
-            None => self.values.remove(&key),
+    fn bytes_of(&self, key: &StateKey) -> Option<&[u8]> {
+        let (_, held) = self.blocks.range::<[u8], _>(up_to(key.as_bytes())).next_back()?;
+        held.block.find(key.as_bytes()).1
+    }
+
+    /// The entries from a key on.
+    fn entries<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let first = self.blocks.range::<[u8], _>(up_to(from)).next_back();
+        let edge = first.map_or(Bound::Unbounded, |(edge, _)| Bound::Included(&**edge));
+        let from = from.to_vec();
+        self.blocks
+            .range::<[u8], _>((edge, Bound::Unbounded))
+            .flat_map(|(_, held)| held.block.iter())
+            .skip_while(move |(key, _)| *key < from.as_slice())
+    }
+
+    fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
+        if self.blocks.is_empty() {
+            self.blocks.insert(Edge::default(), Timed::default());
+        }
+        let Some((edge, held)) = self.blocks.range_mut::<[u8], _>(up_to(key)).next_back() else {
+            return;
         };
-        for (kind, due) in old.as_deref().map(timers_of).unwrap_or_default().iter() {
-            self.timers.remove(&Timer {
-                due,
-                key: key.clone(),
-                kind,
-            });
+        let (edge, before) = (Arc::clone(edge), held.due);
+        let (place, old) = held.block.find(key);
+        let gone = old.and_then(first_of);
+        self.len = self.len + usize::from(value.is_some()) - usize::from(old.is_some());
+        self.timers =
+            self.timers + value.map_or(0, |value| armed(value).count()) - old.map_or(0, |old| armed(old).count());
+        held.block.replace(place, value.map(|value| (key, value)));
+        let upper = (held.block.len() > MAX_BLOCK).then(|| held.block.split()).flatten();
+        held.due = if upper.is_some() || (gone.is_some() && gone == before) {
+            first_due(&held.block)
+        } else {
+            before.into_iter().chain(value.and_then(first_of)).min()
+        };
+        let now = held.due;
+        self.move_due(&edge, before, now);
+        if let Some(upper) = upper {
+            self.add(upper);
+        } else if value.is_none() {
+            self.join(&edge);
         }
-        for (kind, due) in new.iter() {
-            self.timers.insert(Timer {
-                due,
-                key: key.clone(),
-                kind,
-            });
+    }
+
+    fn add(&mut self, block: Block) {
+        let Some(edge) = block.iter().next().map(|(key, _)| Edge::from(key)) else {
+            return;
+        };
+        let held = Timed::new(block);
+        self.move_due(&edge, None, held.due);
+        self.blocks.insert(edge, held);
+    }
+
+    /// Joins a block that became small with the one before it: what is deleted leaves no blocks behind.
+    fn join(&mut self, edge: &Edge) {
+        let below = (Bound::Unbounded, Bound::Excluded(&**edge));
+        let Some((lower, before)) = self.blocks.range::<[u8], _>(below).next_back() else {
+            return;
+        };
+        let (lower, len) = (Arc::clone(lower), before.block.len());
+        if self
+            .blocks
+            .get(edge)
+            .is_none_or(|held| len + held.block.len() > MAX_BLOCK / 2)
+        {
+            return;
         }
-        old
+        let Some(held) = self.blocks.remove(edge) else { return };
+        self.move_due(edge, held.due, None);
+        if let Some(before) = self.blocks.get_mut(&lower) {
+            let due = before.due;
+            before.block.join(&held.block);
+            before.due = due.into_iter().chain(held.due).min();
+            let now = before.due;
+            self.move_due(&lower, due, now);
+        }
+    }
+
+    fn move_due(&mut self, edge: &Edge, from: Option<Timestamp>, to: Option<Timestamp>) {
+        if from == to {
+            return;
+        }
+        if let Some(due) = from {
+            self.due.remove(&(due, Arc::clone(edge)));
+        }
+        if let Some(due) = to {
+            self.due.insert((due, Arc::clone(edge)));
+        }
     }
 }
 
-fn timers_of(bytes: &[u8]) -> Timers {
-    Stored::decode(bytes).map(|stored| stored.timers).unwrap_or_default()
+fn up_to(key: &[u8]) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    (Bound::Unbounded, Bound::Included(key))
+}
+
+fn read<'a>((key, value): (&[u8], &'a [u8])) -> Option<(StateKey, Stored<'a>)> {
+    Some((StateKey::from_bytes(key), Stored::decode(value).ok()?))
+}
+
+fn first_due(block: &Block) -> Option<Timestamp> {
+    block.iter().filter_map(|(_, value)| first_of(value)).min()
+}
+
+/// When the first timer of a stored value is due.
+fn first_of(value: &[u8]) -> Option<Timestamp> {
+    armed(value).map(|(_, due)| due).min()
+}
+
+/// The timers of a stored value, without the rest of it.
+fn armed(value: &[u8]) -> impl Iterator<Item = (u8, Timestamp)> + '_ {
+    let count = value.get(1).map_or(0, |count| usize::from(*count));
+    let (timers, _) = value.get(2..).unwrap_or_default().as_chunks::<9>();
+    timers
+        .iter()
+        .take(count)
+        .map(|[kind, due @ ..]| (*kind, Timestamp::from_millis(i64::from_be_bytes(*due))))
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use alert::GroupId;
 use processor::{Poison, StateKey, Timers};
-use schemas::{Flush, FlushAlert, FlushSettled, RouteIncident, route_keys, topics};
+use schemas::{Flush, FlushAlert, FlushSettled, route_keys, topics};
 
 use crate::batch::{self, Batch};
 use crate::group::Group;
 use crate::journal::Entry;
 use crate::slot::seats;
-use crate::state::{alert_key, delete_all, encoded, load, load_all, save};
+use crate::state::{alert_key, delete_all, encoded, load_all, load_incident, save};
 use crate::view::{Cx, View};
 use crate::{incident, ladder, mutes};
 
@@ -21,7 +21,7 @@ pub(crate) fn take(view: &View, cx: &mut Cx<'_>, id: &str, part: Flush) -> Resul
     let Some(route) = view.route(&flush.route) else {
         return settle_unsaid(cx, id, &flush);
     };
-    let before: Option<RouteIncident> = load(cx, &StateKey::new(hash, route_keys::INCIDENT))?;
+    let before = load_incident(cx, hash)?;
     let same = before
         .as_ref()
         .is_some_and(|before| before.incident_id == flush.incident_id);
@@ -143,6 +143,7 @@ fn judge(group: &mut Group<'_, '_>, batch: &Batch) -> Result<(), Poison> {
             .field("muted", batch.muted.len());
         group.note(entry)?;
     }
+    mutes::count(group, batch);
     mutes::note(group, batch)?;
     group.incident.quiet &= batch.all_firing() == 0;
     if batch.all_firing() == 0 {

@@ -13,8 +13,8 @@ use schemas::{
 use crate::batch::{self, Batch};
 use crate::journal::Entry;
 use crate::state::{
-    delete_all, earliest, encoded, incident_timers, load, load_all, save, slot_is_empty, slot_key, slot_name,
-    slot_timers,
+    delete_all, earliest, encoded, load, load_all, load_incident, save, save_incident, slot_is_empty, slot_key,
+    slot_name, slot_timers,
 };
 use crate::view::{Cx, View};
 use crate::{ladder, mutes, slot};
@@ -43,7 +43,7 @@ impl<'w, 'c> Group<'w, 'c> {
     /// The group as it is kept; none where nothing is known of it.
     pub(crate) fn open(view: &'w View, cx: &'w mut Cx<'c>, id: &str) -> Result<Option<Self>, Poison> {
         let hash = GroupId(id.to_owned()).hash();
-        let Some(incident) = load(cx, &StateKey::new(hash, route_keys::INCIDENT))? else {
+        let Some(incident) = load_incident(cx, hash)? else {
             return Ok(None);
         };
         Self::with(view, cx, hash, incident).map(Some)
@@ -201,8 +201,7 @@ impl<'w, 'c> Group<'w, 'c> {
                 save(self.cx, key, &slot_timers(slot), slot)?;
             }
         }
-        let key = StateKey::new(self.hash, route_keys::INCIDENT);
-        save(self.cx, key, &incident_timers(&self.incident), &self.incident)
+        save_incident(self.cx, self.hash, self.incident)
     }
 
     /// The status that follows from what is known, of an incident that goes on.

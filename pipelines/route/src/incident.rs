@@ -12,6 +12,7 @@ use crate::state::{delete_all, encoded};
 /// A group's first incident, or the one that follows another: generations only rise.
 pub(crate) fn begin(id: &str, flush: &Flush, receiver: &str, before: Option<&RouteIncident>) -> RouteIncident {
     RouteIncident {
+        group_derived: false,
         group: id.to_owned(),
         group_labels: flush.group_labels.clone(),
         route: flush.route.clone(),
@@ -107,7 +108,7 @@ pub(crate) fn resolve(group: &mut Group<'_, '_>) -> Result<(), Poison> {
 
 /// Correlate said that the last firing alert resolved; the message waits for its tick, the ladder does not.
 pub(crate) fn quiet(group: &mut Group<'_, '_>, incident_id: &str, at: Timestamp) {
-    if group.is_live() && group.incident.incident_id == incident_id && !group.incident.quiet {
+    if group.is_live() && group.incident.incident_id == incident_id {
         group.incident.quiet = true;
         ladder::hold_from(group, Some(at));
     }
@@ -129,9 +130,6 @@ pub(crate) fn moved(group: &mut Group<'_, '_>, incident_id: &str, config_version
     group.incident.status = IncidentStatus::Moved;
     group.incident.forget_at = Some(group.now() + REMEMBERED);
     group.incident.settled = true;
-    for slot in group.slots.values_mut() {
-        slot.waits = false;
-    }
     group.raise("moved", true)?;
     let entry = group.entry(
         "incident.moved",

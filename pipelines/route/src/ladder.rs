@@ -269,7 +269,7 @@ fn note_rung(group: &mut Group<'_, '_>, position: &LadderPosition, told: &[Strin
 pub(crate) fn requeue(group: &mut Group<'_, '_>, name: &str, pending: &schemas::SlotRequest) {
     let last_resort = pending.kind == RequestKind::LastResort;
     let current = pending.generation == group.incident.generation;
-    let climbs = group.incident.ladder.is_some() && (last_resort || (current && group.is_live()));
+    let climbs = group.incident.ladder.is_some() && (last_resort || current);
     let Some(slot) = group.slots.get_mut(name) else { return };
     if climbs && slot.queued.is_none() {
         let (round, step) = (pending.round.unwrap_or(0), pending.step.unwrap_or(0));

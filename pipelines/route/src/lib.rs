@@ -27,12 +27,12 @@ mod view;
 use std::convert::Infallible;
 
 use processor::{Attention, Context, Poison, Processor, Record, StateKey, TableChange, Timer};
-use schemas::{
-    Avro, Command, Flush, GroupFiring, GroupMoved, GroupQuiet, Outcome, RouteIncident, RouteSlot, route_keys, topics,
-};
+use schemas::{Avro, Command, Flush, GroupFiring, GroupMoved, GroupQuiet, Outcome, RouteSlot, route_keys, topics};
+
+pub use mutes::Muted;
 
 use crate::group::Group;
-use crate::state::{decoded, load, slot_name};
+use crate::state::{decoded, load, load_incident, slot_name};
 use crate::view::{Cx, View};
 
 /// The route stage: one value serves every partition of a lane, and holds nothing but the tables.
@@ -67,7 +67,7 @@ impl Route {
         };
         let name = slot_name(&slot.receiver, &slot.integration, slot.index);
         let hash = timer.key.group().unwrap_or(alert::GroupHash([0; 16]));
-        let Some(incident) = load::<RouteIncident>(cx, &StateKey::new(hash, route_keys::INCIDENT))? else {
+        let Some(incident) = load_incident(cx, hash)? else {
             // Nothing but the log entry was left of the group.
             slot.entry = None;
             cx.delete(&timer.key);
@@ -84,7 +84,7 @@ impl Route {
 }
 
 impl Processor for Route {
-    type Effect = Infallible;
+    type Effect = Muted;
     type Completion = Infallible;
 
     const NAME: &'static str = "route";
@@ -100,7 +100,7 @@ impl Processor for Route {
         self.view.take(change)
     }
 
-    fn record(&mut self, record: &Record, cx: &mut Context<'_, Infallible>) -> Result<(), Poison> {
+    fn record(&mut self, record: &Record, cx: &mut Context<'_, Muted>) -> Result<(), Poison> {
         let id = str::from_utf8(&record.key)
             .map_err(|_| Poison::Malformed("the key is no group id: not UTF-8".to_owned()))?;
         let bytes = record.bytes();
@@ -136,11 +136,12 @@ impl Processor for Route {
         }
     }
 
-    fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Infallible>) -> Result<(), Poison> {
+    fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Muted>) -> Result<(), Poison> {
         if timer.key.kind() == Some(route_keys::SLOT) {
             return self.slot_timer(timer, cx);
         }
-        let Some(incident) = load::<RouteIncident>(cx, &timer.key)? else {
+        let Some(hash) = timer.key.group() else { return Ok(()) };
+        let Some(incident) = load_incident(cx, hash)? else {
             return Ok(());
         };
         match timer.kind {
@@ -152,11 +153,11 @@ impl Processor for Route {
         }
     }
 
-    fn completion(&mut self, completion: Infallible, _: &mut Context<'_, Infallible>) -> Result<(), Poison> {
+    fn completion(&mut self, completion: Infallible, _: &mut Context<'_, Muted>) -> Result<(), Poison> {
         match completion {}
     }
 
-    fn sweep(&mut self, from: Option<&StateKey>, cx: &mut Context<'_, Infallible>) -> Result<Option<StateKey>, Poison> {
+    fn sweep(&mut self, from: Option<&StateKey>, cx: &mut Context<'_, Muted>) -> Result<Option<StateKey>, Poison> {
         mutes::sweep(&self.view, from, cx)
     }
 }

@@ -2,17 +2,33 @@
 
 use alert::{GroupHash, GroupId, Timestamp};
 use processor::{Poison, StateKey, Timers};
-use schemas::{Look, RouteIncident, RouteMute, route_keys, topics};
+use schemas::{Look, RouteMute, route_keys, topics};
 
 use crate::batch::Batch;
 use crate::group::Group;
 use crate::ladder;
 use crate::slot::INSTANT;
-use crate::state::{earliest, encoded, incident_timers, load, mute_key, save};
+use crate::state::{earliest, encoded, load_incident, mute_key, save, save_incident};
 use crate::view::{Cx, View};
 
 /// Rows looked at in one slice of a sweep: a slice must not hold up the lane's records.
 const SWEEP_SLICE: usize = 500;
+
+/// What a flush left unsaid because something mutes it; to be counted once that is committed, nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Muted {
+    /// How many of its alerts silences mute. There is nothing else yet that mutes.
+    pub silenced: usize,
+}
+
+/// Tells of what a flush leaves unsaid, as often as Alertmanager does: at every flush.
+pub(crate) fn count(group: &mut Group<'_, '_>, batch: &Batch) {
+    if !batch.muted.is_empty() {
+        group.cx.effect(Muted {
+            silenced: batch.muted.len(),
+        });
+    }
+}
 
 /// Takes down what mutes the group's newest flush.
 pub(crate) fn note(group: &mut Group<'_, '_>, batch: &Batch) -> Result<(), Poison> {
@@ -67,7 +83,7 @@ pub(crate) fn sweep(view: &View, from: Option<&StateKey>, cx: &mut Cx<'_>) -> Re
         .scan(Some(from.unwrap_or(&first)))
         .take_while(|(key, _)| key.as_bytes().starts_with(first.as_bytes()))
         .take(SWEEP_SLICE + 1)
-        .map(|(key, stored)| (key.clone(), stored.bytes.to_vec()))
+        .map(|(key, stored)| (key, stored.bytes.to_vec()))
         .collect();
     for (key, bytes) in rows.iter().take(SWEEP_SLICE) {
         let row: RouteMute = crate::state::decoded(bytes)?;
@@ -96,14 +112,14 @@ fn look_again(view: &View, cx: &mut Cx<'_>, key: &StateKey, mut row: RouteMute) 
 
 /// Asks for a flush of a group that is not in hand.
 fn ask(cx: &mut Cx<'_>, id: &str, at: Timestamp) -> Result<(), Poison> {
-    let key = StateKey::new(GroupId(id.to_owned()).hash(), route_keys::INCIDENT);
+    let hash = GroupId(id.to_owned()).hash();
     let now = cx.now();
-    let Some(mut incident) = load::<RouteIncident>(cx, &key)? else {
+    let Some(mut incident) = load_incident(cx, hash)? else {
         return Ok(());
     };
     let at = earliest([Some(at), incident.again_at.filter(|again| *again > now)]).unwrap_or(at);
     incident.again_at = Some(at);
-    save(cx, key, &incident_timers(&incident), &incident)?;
+    save_incident(cx, hash, incident)?;
     let bytes = encoded(&Look { at })?;
     cx.send(topics::ALERTS, id.as_bytes(), bytes);
     Ok(())

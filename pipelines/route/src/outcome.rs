@@ -45,10 +45,7 @@ fn is_ladder(pending: &SlotRequest) -> bool {
 }
 
 fn deliver(slot: &mut RouteSlot, pending: &SlotRequest, outcome: &Outcome) {
-    let mut heard = match slot.entry.take() {
-        Some(entry) if !entry.firing.is_empty() => entry.heard,
-        Some(_) | None => Vec::new(),
-    };
+    let mut heard = slot.entry.take().map(|entry| entry.heard).unwrap_or_default();
     let accepted = if outcome.heard.is_empty() {
         std::slice::from_ref(&slot.receiver)
     } else {
@@ -60,6 +57,7 @@ fn deliver(slot: &mut RouteSlot, pending: &SlotRequest, outcome: &Outcome) {
         }
     }
     if pending.firing.is_empty() {
+        // They heard of the end: what fires next is news to everybody.
         heard.clear();
     }
     slot.entry = Some(LogEntry {
@@ -101,11 +99,8 @@ fn fail(group: &mut Group<'_, '_>, name: &str, pending: &SlotRequest, outcome: &
 }
 
 fn void(group: &mut Group<'_, '_>, name: &str, pending: &SlotRequest, outcome: Outcome) {
-    let over = is_ladder(pending) && pending.generation < group.incident.generation;
     let Some(slot) = group.slots.get_mut(name) else { return };
-    if !over || pending.kind == RequestKind::LastResort {
-        slot.void_tables = Some(outcome.tables);
-    }
+    slot.void_tables = Some(outcome.tables);
     if !is_ladder(pending) {
         group.incident.voided |= pending.flush == group.incident.flush && !slot.waits;
     }

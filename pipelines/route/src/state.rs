@@ -30,7 +30,7 @@ pub(crate) fn load<T: Avro>(cx: &Cx<'_>, key: &StateKey) -> Result<Option<T>, Po
 /// The records of one kind that a group has, with their keys, in the order of the keys.
 pub(crate) fn load_all<T: Avro>(cx: &Cx<'_>, group: GroupHash, kind: u8) -> Result<Vec<(StateKey, T)>, Poison> {
     cx.range(StateKey::new(group, kind).as_bytes())
-        .map(|(key, stored)| Ok((key.clone(), decoded(stored.bytes)?)))
+        .map(|(key, stored)| Ok((key, decoded(stored.bytes)?)))
         .collect()
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn load_all<T: Avro>(cx: &Cx<'_>, group: GroupHash, kind: u8) -> Resu
 pub(crate) fn delete_all(cx: &mut Cx<'_>, group: GroupHash, kind: u8, keep: impl Fn(&StateKey) -> bool) {
     let keys: Vec<StateKey> = cx
         .range(StateKey::new(group, kind).as_bytes())
-        .map(|(key, _)| key.clone())
+        .map(|(key, _)| key)
         .collect();
     for key in keys.iter().filter(|key| !keep(key)) {
         cx.delete(key);
@@ -57,8 +57,25 @@ pub(crate) fn encoded<T: Avro>(record: &T) -> Result<Vec<u8>, Poison> {
     schemas::encode(record).map_err(|error| Poison::Malformed(error.to_string()))
 }
 
+/// A group's incident.
+pub(crate) fn load_incident(cx: &Cx<'_>, group: GroupHash) -> Result<Option<RouteIncident>, Poison> {
+    let stored: Option<RouteIncident> = load(cx, &StateKey::new(group, route_keys::INCIDENT))?;
+    Ok(stored.map(RouteIncident::whole))
+}
+
+/// Stores a group's incident.
+pub(crate) fn save_incident(cx: &mut Cx<'_>, group: GroupHash, incident: RouteIncident) -> Result<(), Poison> {
+    let timers = incident_timers(&incident);
+    save(
+        cx,
+        StateKey::new(group, route_keys::INCIDENT),
+        &timers,
+        &incident.shortened(),
+    )
+}
+
 /// An incident's timers, all of them written in the incident itself.
-pub(crate) fn incident_timers(incident: &RouteIncident) -> Timers {
+fn incident_timers(incident: &RouteIncident) -> Timers {
     let rung = incident
         .ladder
         .as_ref()

@@ -1,17 +1,16 @@
 //! What the tables say: the config and the silences.
 
-use std::convert::Infallible;
-
 use alert::{GroupKey, SilenceState, Timestamp};
 use config::{Config, Policy, Route, Source};
 use policy::SilenceIndex;
 use processor::{Attention, Poison, TableChange};
 use schemas::{ConfigVersion, LadderIntegration, Link, SilenceRecord, topics};
 
+use crate::mutes::Muted;
 use crate::state::decoded;
 
-/// Route asks for no effect.
-pub(crate) type Cx<'a> = processor::Context<'a, Infallible>;
+/// What a handler works on.
+pub(crate) type Cx<'a> = processor::Context<'a, Muted>;
 
 /// The tables as this stage has taken them up.
 #[derive(Debug, Default)]
@@ -67,9 +66,9 @@ impl View {
             return Ok(Attention::None);
         };
         let after = self.silences.get(&before.id);
-        let mutes_no_less = after.is_some_and(|after| {
-            after.matchers == before.matchers && after.starts_at <= before.starts_at && after.ends_at >= before.ends_at
-        });
+        // The matchers of an id never change: others make another silence.
+        let mutes_no_less =
+            after.is_some_and(|after| after.starts_at <= before.starts_at && after.ends_at >= before.ends_at);
         let over = before.state(change.appended) == SilenceState::Expired;
         Ok(if mutes_no_less || over {
             Attention::None

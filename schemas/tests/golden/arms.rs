@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 
+use alert::Alert;
 use schemas::{
     AlertBody, AlertEvent, AlertPhase, AlertUpdate, Avro, Command, CommandAction, ConfigVersion, CorrelateAlert,
     CorrelateGroup, DeadLetter, EventKind, Flush, FlushAlert, FlushSettled, GroupPhase, IncidentStatus, Instance,
     JournalEntry, LadderPhase, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, Outcome, OutcomeKind,
-    RECORDS, RequestKind, RouteIncident, RouteSlot, alert_size, body_size, decode, encode,
+    RECORDS, RequestKind, RouteIncident, RouteSlot, alert_body_size, alert_size, body_size, decode, encode,
 };
 
 use crate::{samples, state_samples};
@@ -259,6 +260,15 @@ fn sizes_are_never_estimated_too_small() {
         let (size, alert) = encoded(&body);
         let least = size - head;
         let estimate = body_size(&body);
+        let same = Alert {
+            labels: body.labels.clone().into(),
+            annotations: body.annotations.clone().into(),
+            generator_url: body.generator_url.clone(),
+            expr: body.expr.clone(),
+            source: body.source.clone(),
+            ..Alert::default()
+        };
+        assert_eq!(alert_body_size(&same), estimate);
         let most = least * 2 + 100 + 20 * (body.labels.len() + body.annotations.len());
         assert!(
             (least..=most).contains(&estimate),

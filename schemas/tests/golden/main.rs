@@ -80,8 +80,10 @@ fn goldens() -> Vec<Golden> {
         golden(1, &samples::instance()),
         golden(1, &samples::flush_alert()),
         golden(1, &state_samples::correlate_alert()),
-        golden(1, &state_samples::correlate_group()),
-        golden(1, &state_samples::route_incident()),
+        golden(1, &state_samples::correlate_group_v1()),
+        golden(2, &state_samples::correlate_group()),
+        golden(1, &state_samples::route_incident_v1()),
+        golden(2, &state_samples::route_incident()),
         golden(1, &state_samples::route_ladder()),
         golden(1, &state_samples::route_slot()),
         golden(1, &state_samples::route_command()),
@@ -89,6 +91,7 @@ fn goldens() -> Vec<Golden> {
         golden(1, &state_samples::notify_progress()),
         golden(1, &state_samples::notify_alerts()),
         golden(1, &state_samples::notify_doubt()),
+        golden(1, &state_samples::notify_tally()),
     ]
 }
 

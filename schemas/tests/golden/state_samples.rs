@@ -3,8 +3,8 @@
 use schemas::{
     AlertPhase, CorrelateAlert, CorrelateGroup, GroupPhase, IncidentStatus, LadderIntegration, LadderPhase,
     LadderPosition, LadderReceiver, LadderStep, Link, LogEntry, NotifyAlerts, NotifyDoubt, NotifyLeg, NotifyLegState,
-    NotifyProgress, QueuedRung, RequestKind, RouteCommand, RouteIncident, RouteLadder, RouteMute, RouteSlot,
-    SlotFailure, SlotRequest,
+    NotifyProgress, NotifyTally, QueuedRung, RequestKind, RouteCommand, RouteIncident, RouteLadder, RouteMute,
+    RouteSlot, SlotFailure, SlotRequest,
 };
 
 use crate::samples::{at, body, flush_alert, texts};
@@ -40,6 +40,14 @@ pub(crate) fn correlate_group() -> CorrelateGroup {
         firing: 1,
         changed: true,
         moving: true,
+        group_derived: true,
+    }
+}
+
+pub(crate) fn correlate_group_v1() -> CorrelateGroup {
+    CorrelateGroup {
+        group_derived: false,
+        ..correlate_group()
     }
 }
 
@@ -88,6 +96,14 @@ pub(crate) fn route_incident() -> RouteIncident {
         muted_until: Some(at(1_700_003_600_000)),
         again_at: Some(at(1_700_003_600_001)),
         forget_at: Some(at(1_700_010_000_000)),
+        group_derived: true,
+    }
+}
+
+pub(crate) fn route_incident_v1() -> RouteIncident {
+    RouteIncident {
+        group_derived: false,
+        ..route_incident()
     }
 }
 
@@ -213,4 +229,8 @@ pub(crate) fn notify_doubt() -> NotifyDoubt {
         sequence: 12,
         legs: vec!["ops/webhook/1".into()],
     }
+}
+
+pub(crate) fn notify_tally() -> NotifyTally {
+    NotifyTally { possible_duplicates: 3 }
 }

@@ -33,7 +33,13 @@ fn every_topics_records_have_a_schema() {
         ),
         (
             NOTIFY_CHANGELOG,
-            &["NotifyProgress", "NotifyAlerts", "NotifyDoubt", "NotificationRequest"],
+            &[
+                "NotifyProgress",
+                "NotifyAlerts",
+                "NotifyDoubt",
+                "NotifyTally",
+                "NotificationRequest",
+            ],
         ),
         (CONFIG, &["ConfigVersion"]),
         (SILENCES, &["SilenceRecord"]),

@@ -70,9 +70,10 @@ pub(crate) struct Cli {
     #[arg(long = "instance", value_name = "NAME")]
     pub instance: Option<String>,
 
-    /// Lanes a stage runs here. Default: one on the embedded log, else as many as cores.
-    #[arg(long = "lanes", value_name = "N")]
-    pub lanes: Option<usize>,
+    /// Threads that a stage runs on here. More of them help where one is busy all the time; each commits on its own, and
+    /// on Kafka commits are what costs.
+    #[arg(long = "lanes", value_name = "N", default_value_t = 1)]
+    pub lanes: usize,
 
     /// For `topics create`: partitions of the group-keyed topics, fixed from then on.
     #[arg(long = "partitions", value_name = "P", default_value_t = schemas::topics::DEFAULT_PARTITIONS)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use schemas::topics::{Cleanup, LAYOUT, Partitions, TOPICS};
+use schemas::topics::LAYOUT;
 use streams::{From, Log, LogError, NewRecord, NewTopic};
 
 /// What this build expects: the hash that chooses partitions, and the format of the keys.
@@ -42,22 +42,7 @@ pub(crate) enum LayoutError {
 /// # Errors
 /// Topics of another layout, or a log that refuses.
 pub(crate) fn create(log: &Arc<dyn Log>, partitions: u32) -> Result<(), LayoutError> {
-    let topics: Vec<NewTopic> = TOPICS
-        .iter()
-        .map(|spec| NewTopic {
-            name: spec.name.to_owned(),
-            partitions: match spec.partitions {
-                Partitions::PerGroup => partitions,
-                Partitions::Fixed(count) => count,
-            },
-            compacted: spec.cleanup == Cleanup::Compact,
-            retention: match spec.cleanup {
-                Cleanup::Delete { hours } => Duration::from_secs(u64::from(hours) * 3_600),
-                Cleanup::Compact => Duration::MAX,
-            },
-        })
-        .collect();
-    log.create_topics(&topics)?;
+    log.create_topics(&NewTopic::ours(partitions))?;
     match found(log)? {
         Some(found) => same(found, &needed(partitions)),
         None => write(log, &needed(partitions)),

@@ -17,6 +17,11 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+/// A third of what an alert costs was the system's allocator: records are many small pieces that one thread makes and
+/// another lets go. This one takes a fifth off the whole for the same memory (its third version took half as much again).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Any error that ends the process: told once, in words, on stderr.
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
 

@@ -168,13 +168,8 @@ impl Start {
         Ok(running)
     }
 
-    /// One lane is enough for the embedded log; on Kafka each core has one.
     fn lanes(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.cli
-            .lanes
-            .unwrap_or_else(|| if self.cli.is_embedded() { 1 } else { cores() })
-            .max(1)
+        self.cli.lanes.max(1)
     }
 
     async fn publish(&self, loaded: &crate::files::Loaded, instance: &str) -> Result<(), Refusal> {

@@ -44,7 +44,7 @@ const MAY_IMPORT: [(&str, &str); 19] = [
         "notify-pipeline alert config policy schemas processor streams runtime",
     ),
     ("console", "alert config policy schemas processor streams runtime"),
-    ("loadtest", "alert config schemas streams"),
+    ("loadtest", "alert config policy schemas streams"),
     ("alertstream", "*"),
     ("", ""),
 ];
@@ -127,15 +127,12 @@ fn a_crate_imports_only_what_its_layer_may() {
 }
 
 #[test]
-fn only_streams_imports_a_log_engine() {
+fn only_streams_imports_a_log() {
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let (name, of) = (package["name"].as_str().unwrap(), dependency["name"].as_str().unwrap());
-            assert!(
-                !["rdkafka", "fjall"].contains(&of) || name == "streams",
-                "{name} imports {of}"
-            );
+            assert!(of != "rdkafka" || name == "streams", "{name} imports {of}");
         }
     }
 }
@@ -209,14 +206,5 @@ fn the_pure_crates_have_no_clock_and_no_io() {
                 );
             }
         }
-    }
-}
-
-/// What the compose file starts is what the process tests start: the same services, with flags this binary knows.
-#[test]
-fn the_compose_file_starts_every_service() {
-    let text = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
-    for service in ["ingest,console", "correlate", "route", "notify", "topics"] {
-        assert!(text.contains(service), "{service} is not started");
     }
 }

@@ -35,8 +35,8 @@ fn count(app: &App) {
         metrics::gauge!(names::SILENCES, "state" => state.as_str()).set(whole(count));
     }
     let (mut active, mut suppressed, mut groups) = (0, 0, 0);
-    app.view.each_group(|_, held| {
-        groups += usize::from(held.in_correlate);
+    app.view.each_group(|held| {
+        groups += usize::from(held.in_correlate());
         for (_, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
             if silences.is_empty() || silences.muted_by(&LabelSet::from(alert.body.labels), now).is_empty() {
                 active += 1;

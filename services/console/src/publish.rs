@@ -49,7 +49,8 @@ pub enum PublishError {
 /// See [`PublishError`].
 pub fn publish_config(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &str) -> Result<i64, PublishError> {
     let number = publish(log, config, files, by)?;
-    loaded(config, log.now());
+    let (alertmanager, escalation) = config.published();
+    loaded(config, hash(&alertmanager, escalation.as_deref()), log.now());
     Ok(number)
 }
 
@@ -79,20 +80,32 @@ fn publish(log: &dyn Log, config: &Config, files: &ConfigFiles, by: &str) -> Res
     Ok(number)
 }
 
-/// The hash of both texts, their border kept: one text has one place in the history, its last.
+/// The key of a version: one text has one place in the history, its last.
 fn key(alertmanager: &str, escalation: Option<&str>) -> Vec<u8> {
-    let whole = format!("{alertmanager}\0{}", escalation.unwrap_or("\0"));
-    format!("{:032x}", xxh3_128(whole.as_bytes())).into_bytes()
+    format!("{:032x}", hash(alertmanager, escalation)).into_bytes()
+}
+
+/// The hash of both texts, their border kept.
+fn hash(alertmanager: &str, escalation: Option<&str>) -> u128 {
+    xxh3_128(format!("{alertmanager}\0{}", escalation.unwrap_or("\0")).as_bytes())
+}
+
+/// A hash as a gauge: 48 bits of it, as in Alertmanager, which every number of a metric holds exactly. (Alertmanager's is
+/// of the file's text, by MD5. Both only say whether two processes have the same.)
+fn gauge(hash: u128) -> f64 {
+    let half = |shift: u32| u32::try_from((hash >> shift) & 0xFF_FFFF).unwrap_or_default();
+    f64::from(half(24)) * f64::from(1 << 24) + f64::from(half(0))
 }
 
 /// What Alertmanager's metrics say of a config that was loaded.
-fn loaded(config: &Config, now: Timestamp) {
+fn loaded(config: &Config, hash: u128, now: Timestamp) {
     let integrations: usize = config
         .receivers
         .iter()
         .map(|receiver| receiver.integrations.len())
         .sum();
     let seconds = usize::try_from(now.unix_seconds()).unwrap_or_default();
+    metrics::gauge!(names::CONFIG_HASH).set(gauge(hash));
     metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESSFUL).set(1.0);
     metrics::gauge!(names::CONFIG_LAST_RELOAD_SUCCESS).set(whole(seconds));
     metrics::gauge!(names::RECEIVERS).set(whole(config.receivers.len()));
@@ -117,4 +130,25 @@ fn newest(log: &dyn Log) -> Result<Option<(i64, ConfigVersion)>, PublishError> {
     }
     // One that cannot be read is of a newer release, and surely another one.
     Ok(newest.and_then(|(number, value)| Some((number, schemas::decode(&value).ok()?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_fits_a_gauge_and_tells_texts_apart() {
+        let of = |alertmanager, escalation| gauge(hash(alertmanager, escalation));
+        let texts = [("a", None), ("b", None), ("a", Some("")), ("a", Some("b"))];
+        for (number, (alertmanager, escalation)) in texts.into_iter().enumerate() {
+            let value = of(alertmanager, escalation);
+            assert!(value > 0.0 && value < 2_f64.powi(48) && value.fract() == 0.0, "{value}");
+            for (other, rest) in &texts[..number] {
+                assert_ne!(value.to_bits(), of(other, *rest).to_bits());
+            }
+        }
+        let exact = |hash| format!("{:.1}", gauge(hash));
+        assert_eq!(exact(0xFFFF_FFFF_FFFF), "281474976710655.0");
+        assert_eq!(exact(1 << 48), "0.0");
+    }
 }

@@ -1,7 +1,6 @@
 //! Everything people ask for, folded out of the log into memory: one thread writes, every request reads.
 //!
-//! Groups stand in a [`DashMap`], so that a request that walks all of them holds one shard at a time and the writing
-//! thread goes on with the others.
+//! A request that walks all groups holds one part of them at a time, and the writing thread goes on with the others.
 
 mod feed;
 mod fold;
@@ -10,18 +9,20 @@ mod positions;
 mod recent;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use alert::{Fingerprint, GroupHash};
 use dashmap::DashMap;
 use policy::SilenceIndex;
-use schemas::{AlertPhase, CorrelateAlert, JournalEntry, RouteCommand, RouteIncident};
+use runtime::names;
+use schemas::{AlertPhase, JournalEntry, NotifyTally, RouteCommand, RouteIncident};
 use tokio::sync::watch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 pub(crate) use feed::{Feed, FeedThread, partitions};
-pub(crate) use held::Held;
+pub(crate) use held::{Groups, Held};
 pub(crate) use positions::{Place, Positions};
 pub(crate) use recent::{Kept, Recent};
 pub(crate) use tables::{Tables, Version};
@@ -29,7 +30,7 @@ pub(crate) use tables::{Tables, Version};
 /// The view.
 #[derive(Debug)]
 pub(crate) struct View {
-    groups: DashMap<GroupHash, Held>,
+    groups: Groups,
     /// Hash of an incident's id → its group. Whoever looks one up compares the id.
     incidents: DashMap<u64, GroupHash>,
     /// Route's answers to commands, by the key of their state.
@@ -42,12 +43,14 @@ pub(crate) struct View {
     complete: AtomicBool,
     /// Why it is incomplete for good: a record that only a newer release can read.
     stuck: Mutex<Option<String>>,
+    /// By partition of notify.
+    tallies: Mutex<BTreeMap<u32, NotifyTally>>,
 }
 
 impl View {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            groups: DashMap::new(),
+            groups: Groups::new(),
             incidents: DashMap::new(),
             commands: DashMap::new(),
             tables: RwLock::default(),
@@ -55,33 +58,32 @@ impl View {
             positions: Positions::new(),
             complete: AtomicBool::new(false),
             stuck: Mutex::default(),
+            tallies: Mutex::default(),
         })
     }
 
     /// Shows every group to `look`, one after the other, in no order.
-    pub(crate) fn each_group(&self, mut look: impl FnMut(&GroupHash, &Held)) {
-        for entry in &self.groups {
-            look(entry.key(), entry.value());
-        }
+    pub(crate) fn each_group(&self, look: impl FnMut(&Held<'_>)) {
+        self.groups.each(look);
     }
 
     /// Shows one group to `look`.
-    pub(crate) fn group<T>(&self, group: &GroupHash, look: impl FnOnce(&Held) -> T) -> Option<T> {
-        self.groups.get(group).map(|held| look(held.value()))
+    pub(crate) fn group<T>(&self, group: &GroupHash, look: impl FnOnce(Held<'_>) -> T) -> Option<T> {
+        self.groups.with(group, look)
     }
 
     /// The incident with this id and the group it is in.
     pub(crate) fn incident(&self, id: &str) -> Option<(GroupHash, RouteIncident)> {
         let group = *self.incidents.get(&xxh3_64(id.as_bytes()))?;
-        let incident = self.group(&group, Held::incident)??;
+        let incident = self.group(&group, |held| held.incident())??;
         (incident.incident_id == id).then_some((group, incident))
     }
 
     /// Every incident that an alert is in.
-    pub(crate) fn incidents_of(&self, Fingerprint(fingerprint): Fingerprint) -> Vec<RouteIncident> {
+    pub(crate) fn incidents_of(&self, fingerprint: Fingerprint) -> Vec<RouteIncident> {
         let mut found = Vec::new();
-        self.each_group(|_, held| {
-            let alert = held.alerts.get(fingerprint).and_then(held::read::<CorrelateAlert>);
+        self.each_group(|held| {
+            let alert = held.alert(fingerprint);
             if alert.is_some_and(|alert| alert.phase != AlertPhase::Settled) {
                 found.extend(held.incident());
             }
@@ -151,7 +153,30 @@ impl View {
     /// Everything that was there at the start has been read.
     pub(crate) fn complete(&self) {
         self.complete.store(true, Ordering::Release);
+        self.show_tallies();
         self.positions.advance(std::iter::empty());
+    }
+
+    /// Takes up what a partition of notify has counted.
+    pub(crate) fn take_tally(&self, partition: u32, tally: NotifyTally) {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.insert(partition, tally);
+        drop(tallies);
+        self.show_tallies();
+    }
+
+    fn show_tallies(&self) {
+        if let Some(count) = self.possible_duplicates() {
+            metrics::counter!(names::NOTIFY_POSSIBLE_DUPLICATES).absolute(count);
+        }
+    }
+
+    /// How many sends may have been a second delivery, ever; none before all is read: a counter that is read back step by
+    /// step would look like news.
+    fn possible_duplicates(&self) -> Option<u64> {
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum: i64 = tallies.values().map(|tally| tally.possible_duplicates).sum();
+        self.is_complete().then(|| u64::try_from(sum).unwrap_or_default())
     }
 
     /// Tells each time the view has read on.
@@ -166,4 +191,22 @@ fn command_key(group: &GroupHash, command: &str) -> Vec<u8> {
     key.push(schemas::route_keys::COMMAND);
     key.extend(xxh3_128(command.as_bytes()).to_be_bytes());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn possible_duplicates_are_summed_once_all_is_read() {
+        let view = View::new();
+        let tally = |possible_duplicates| NotifyTally { possible_duplicates };
+        view.take_tally(0, tally(1));
+        view.take_tally(0, tally(2));
+        assert_eq!(view.possible_duplicates(), None);
+        view.complete();
+        assert_eq!(view.possible_duplicates(), Some(2));
+        view.take_tally(7, tally(3));
+        assert_eq!(view.possible_duplicates(), Some(5));
+    }
 }

@@ -1,18 +1,18 @@
 //! The two routes.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alert::Timestamp;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::routing::post;
-use ingest_pipeline::{
-    Batch, Current, MAX_BODY_BYTES, PostRefused, Tally, accept, events, journal_entries, place, post_alerts,
-};
+use ingest_pipeline::{Batch, Current, MAX_BODY_BYTES, PostRefused, Tally, events, journal_entries, post_alerts};
 use runtime::{answer, names};
 use streams::NewRecord;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,8 +21,8 @@ use crate::append::Appender;
 use crate::config_feed::SharedConfig;
 use crate::counters::{V2, count, count_events};
 
-/// How many requests are worked on at once; the others wait. With bodies of 10 MiB, and a few times that once read, it is
-/// what bounds the memory that senders can take.
+/// How many requests are worked on at once; the others wait. A request holds its body, one alert of it, and the records it
+/// came to so far, so this bounds the memory that senders can take.
 const REQUESTS_AT_ONCE: usize = 16;
 
 /// How much may be arriving at once, by what the senders say they send: as much as the largest requests at once. A sender
@@ -112,10 +112,9 @@ impl Posts {
     }
 
     /// The records of a batch. Refused alerts are journaled, `by` saying which route refused them.
-    fn decide(&self, current: &Current, mut batch: Batch, now: Timestamp, by: &str) -> (Vec<NewRecord>, Batch) {
-        let placed = place(current, &mut batch);
-        let version = current.version;
-        let mut records: Vec<_> = placed
+    fn records(&self, batch: &mut Batch<'_>, version: u64, now: Timestamp, by: &str) -> Vec<NewRecord> {
+        let taken = std::mem::take(&mut batch.records);
+        let mut records: Vec<_> = taken
             .into_iter()
             .map(|(group, bytes)| self.appender.alert(group.0, bytes, now, version))
             .collect();
@@ -125,29 +124,28 @@ impl Posts {
                 Err(error) => tracing::error!(%error, "a refused alert is not in the journal"),
             }
         }
-        (records, batch)
+        records
     }
 
     fn decide_alerts(&self, content_type: Option<&str>, body: &[u8]) -> Result<Decided, Failed> {
         let (current, now) = self.begin()?;
-        let posted = post_alerts(content_type, body).map_err(|refused| refuse_whole(&refused))?;
-        let batch = accept(posted, now, current.config.global.resolve_timeout);
-        let (records, batch) = self.decide(&current, batch, now, "/api/v2/alerts");
-        count(&Tally::of(&batch, []), V2);
+        let mut batch = Batch::new(&current, now);
+        post_alerts(content_type, body, &mut batch).map_err(|refused| refuse_whole(&refused))?;
+        let records = self.records(&mut batch, current.version, now, "/api/v2/alerts");
+        count(&Tally::of(&batch), V2);
         let refused = batch.refused.into_iter().map(|refused| refused.message).collect();
         Ok(Decided { records, refused })
     }
 
     fn decide_events(&self, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<Decided, Failed> {
         let (current, now) = self.begin()?;
-        let items = events(headers, body).map_err(|why| {
+        let mut batch = Batch::new(&current, now);
+        events(headers, body, &mut batch).map_err(|why| {
             metrics::counter!(names::INGEST_REQUESTS_REFUSED, "reason" => "unknown_format").increment(1);
             Failed::from(answer::refused(StatusCode::BAD_REQUEST, &why))
         })?;
-        let formats: Vec<_> = items.iter().map(|item| item.format).collect();
-        let batch = Batch::of(items, now, current.config.global.resolve_timeout);
-        let (records, batch) = self.decide(&current, batch, now, "/api/v1/events");
-        count_events(&Tally::of(&batch, formats));
+        let records = self.records(&mut batch, current.version, now, "/api/v1/events");
+        count_events(&Tally::of(&batch));
         let refused = batch
             .refused
             .iter()
@@ -218,19 +216,36 @@ async fn turn(posts: &Posts, of: &Arc<Semaphore>, permits: u32) -> Result<OwnedS
 }
 
 /// The whole body and the room it takes; 413 if it is too large, 408 if it does not arrive in time.
-async fn body_of(posts: &Posts, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Failed> {
+async fn body_of(posts: &Posts, request: Request) -> Result<(Vec<u8>, OwnedSemaphorePermit), Failed> {
     let said = text(request.headers(), &CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let bytes = said.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES) + REQUEST_BYTES;
     let room = turn(posts, &posts.room, u32::try_from(bytes).unwrap_or(u32::MAX)).await?;
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => Ok((body, room)),
+    match tokio::time::timeout(BODY_TIMEOUT, collect(request.into_body(), said.unwrap_or_default())).await {
+        Ok(Some(body)) => Ok((body, room)),
         // The only other failure is a connection that broke, and then nobody reads the answer.
-        Ok(Err(_)) => Err(refuse_whole(&PostRefused::too_large())),
+        Ok(None) => Err(refuse_whole(&PostRefused::too_large())),
         Err(_) => {
             let message = "the request body did not arrive in time";
             Err(answer::refused(StatusCode::REQUEST_TIMEOUT, message).into())
         }
     }
+}
+
+/// The bytes of a body into one piece of memory, that large from the start as its sender says it is: pieces that are put
+/// together at the end are there twice for a moment. None where it is too large, or breaks off.
+async fn collect(mut body: Body, said: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if said <= MAX_BODY_BYTES {
+        bytes.reserve_exact(said);
+    }
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        if data.len() > MAX_BODY_BYTES - bytes.len() {
+            return None;
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Some(bytes)
 }
 
 fn refuse_whole(refused: &PostRefused) -> Failed {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alert::{PromDuration, Timestamp};
 use ingest_pipeline::Ingest;
-use schemas::topics::{self, Partitions};
+use schemas::topics;
 use schemas::{AlertUpdate, ConfigVersion, DeadLetter, decode, encode};
 use streams::simulated::SimLog;
 use streams::{Lane, LaneConfig, Log, NewRecord, NewTopic, NoEffects};
@@ -16,17 +16,7 @@ const CONFIG: &str = "route: {receiver: all, group_by: [alertname]}\nreceivers: 
 
 fn log() -> Arc<SimLog> {
     let log = SimLog::new(7, NOW);
-    let topic = |spec: &topics::TopicSpec| NewTopic {
-        name: spec.name.to_owned(),
-        partitions: match spec.partitions {
-            Partitions::PerGroup => 2,
-            Partitions::Fixed(count) => count,
-        },
-        compacted: false,
-        retention: Duration::from_secs(3_600),
-    };
-    log.create_topics(&topics::TOPICS.iter().map(topic).collect::<Vec<_>>())
-        .unwrap();
+    log.create_topics(&NewTopic::ours(2)).unwrap();
     log
 }
 

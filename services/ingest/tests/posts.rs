@@ -7,14 +7,13 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alert::Timestamp;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use ingest::{Service, Settings};
 use runtime::{Health, Web};
-use schemas::topics::{self, Partitions};
+use schemas::topics;
 use schemas::{AlertUpdate, ConfigVersion, Instance, JournalEntry, decode, encode};
 use streams::simulated::{Faults, SimLog};
 use streams::{Log, NewRecord, NewTopic};
@@ -33,19 +32,7 @@ struct Running {
 /// A running ingest, with a config or without.
 fn start(with_config: bool) -> Running {
     let log = SimLog::new(1, NOW);
-    let topics: Vec<_> = topics::TOPICS
-        .iter()
-        .map(|spec| NewTopic {
-            name: spec.name.to_owned(),
-            partitions: match spec.partitions {
-                Partitions::PerGroup => 4,
-                Partitions::Fixed(count) => count,
-            },
-            compacted: false,
-            retention: Duration::from_secs(3_600),
-        })
-        .collect();
-    log.create_topics(&topics).unwrap();
+    log.create_topics(&NewTopic::ours(4)).unwrap();
     if with_config {
         append(&log, topics::CONFIG, encode(&config()).unwrap());
     }

@@ -54,7 +54,6 @@ impl Counters {
 enum Count {
     Accepted(String),
     Failed(String, &'static str),
-    PossibleDuplicate,
 }
 
 impl Count {
@@ -69,7 +68,6 @@ impl Count {
                 metrics::counter!(names::NOTIFICATIONS_FAILED, "integration" => integration, "reason" => reason)
                     .increment(1);
             }
-            Self::PossibleDuplicate => metrics::counter!(names::NOTIFY_POSSIBLE_DUPLICATES).increment(1),
         }
     }
 }
@@ -80,7 +78,6 @@ fn take_up(failing: &mut Failing, entry: &JournalEntry) -> Vec<Count> {
     let key = field("idempotency_key");
     let leg = || (field("link"), field("link_integration"), field("link_index"));
     match (entry.kind.as_str(), entry.reason.as_str()) {
-        ("notification.possible_duplicate", _) => vec![Count::PossibleDuplicate],
         ("notification.attempted", "accepted") => {
             if let Some(legs) = failing.get_mut(&key) {
                 legs.remove(&leg());
@@ -202,12 +199,12 @@ mod tests {
                 vec![],
             ),
             (
-                "sent twice, perhaps",
+                "nothing of a notification's end",
                 vec![
                     entry("notification.possible_duplicate", "", &[]),
                     entry("alert.opened", "", &[]),
                 ],
-                vec![Count::PossibleDuplicate],
+                vec![],
             ),
         ];
         for (what, entries, expected) in rows {

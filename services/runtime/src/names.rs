@@ -111,7 +111,8 @@ metrics_named! {
     /// Config versions that this release could not take up.
     INGEST_CONFIG_VERSIONS_REFUSED = "ingest_config_versions_refused_total", Kind::Counter, [];
 
-    /// Sends that may have been a second delivery, counted from the journal.
+    /// Sends that may have been a second delivery: as many as the journal has had records of them. Console shows it, from
+    /// notify's state, so that no crash loses one.
     NOTIFY_POSSIBLE_DUPLICATES = "notify_possible_duplicates_total", Kind::Counter, [];
 
     /// Times the console could not read the log and opened a new reader.
@@ -145,6 +146,8 @@ metrics_named! {
     STREAMS_RECORDS_TOO_LARGE = "streams_records_too_large_total", Kind::Counter, ["stage"];
     /// Inputs that could not be applied.
     STREAMS_DEAD_LETTERS = "streams_dead_letters_total", Kind::Counter, ["stage", "reason"];
+    /// Records of a table that could not be taken up: what the table said before stays in force.
+    STREAMS_TABLE_RECORDS_REFUSED = "streams_table_records_refused_total", Kind::Counter, ["stage", "table"];
     /// Transactions whose outcome was learnt later.
     STREAMS_TRANSACTIONS_UNKNOWN = "streams_transactions_unknown_total", Kind::Counter, ["stage"];
     /// Transactions aborted and applied again.

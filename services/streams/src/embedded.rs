@@ -1,21 +1,26 @@
-//! The log of one machine: Kafka's semantics in this process, on an embedded storage engine (fjall), in one folder.
+//! The log of one machine: Kafka's semantics in this process, in one folder.
 //!
-//! A transaction is gathered in its member and written as one atomic batch with its group's offsets; an aborted one is
-//! never written. One thread writes: everything that waits goes into one batch and one sync. Nothing is shown to a
-//! reader, and nothing acknowledged, before it is on disk. A folder that comes back with less than was acknowledged is
-//! refused at the start, with a text that says what to do. Who owns a partition dies with the process; the folder's lock
-//! proves that there is only one.
+//! A transaction is gathered in its member and written as one batch with its group's offsets; an aborted one is never
+//! written. One thread writes: everything that waits goes into one batch of the journal, and from there into the segments,
+//! a file for each stretch of a partition. Another one syncs the journal: what is read may not be on disk yet, but nothing
+//! is acknowledged and no effect released before it is, and a crash leaves a prefix of the journal. A compacted topic's segments are cleaned now and then, so that the newest record of each key is left. A
+//! folder that comes back with less than was acknowledged is refused at the start, with a text that says what to do. Who
+//! owns a partition dies with the process; the folder's lock proves that there is only one.
 
+mod cleaner;
 mod codec;
 mod cursor;
 mod folder;
-mod inspect;
+mod journal;
 mod member;
+mod op;
 mod reader;
 mod retention;
+mod segment;
 mod shared;
 mod state;
 mod store;
+mod syncing;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -35,18 +40,17 @@ pub use self::folder::OpenError;
 use self::member::EmbeddedMember;
 use self::reader::EmbeddedReader;
 use self::shared::{Clock, Job, Shared, lock};
-use self::state::{Kept, State};
 use self::store::Store;
 use crate::log::{AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks};
 
-/// How often tombstones of compacted topics are looked for; each time reads these topics once.
-const SWEEP: Duration = Duration::from_hours(1);
+/// How often the cleaner looks whether a compacted topic has grown.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How many bytes of records the topics that are dropped by age may hold together, as written
-    /// (`--storage.retention.size`). The compacted topics, and up to 200 MiB of the engine's journal, come on top.
+    /// (`--storage.retention.size`). The compacted topics, and some 64 MiB of journal, come on top.
     pub retention_bytes: u64,
     /// How many bytes must stay free on the disk: below it appends are refused, below a quarter of it transactions.
     pub disk_reserve: u64,
@@ -59,7 +63,7 @@ impl Default for Options {
         Self {
             retention_bytes: 8 << 30,
             disk_reserve: 512 << 20,
-            tombstone_retention: Duration::from_millis(retention::TOMBSTONE_MS.unsigned_abs()),
+            tombstone_retention: cleaner::TOMBSTONES,
         }
     }
 }
@@ -94,19 +98,7 @@ impl EmbeddedLog {
     /// The folder is in use, holds something else, was written by another release, or is damaged: the text says what to
     /// do. Nothing that was acknowledged is ever left out silently.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, OpenError> {
-        let (store, last) = Store::open(Folder::open(path)?)?;
-        let mut state = State::load(&store)?;
-        for topic in state.topics.values_mut() {
-            // What an open segment holds is noted when it is closed.
-            if let Kept::Segments(segments) = &mut topic.kept
-                && let Some(mut open) = segments.last_entry()
-            {
-                let bytes = open.get().keyspace.disk_space();
-                let note = &mut open.get_mut().note;
-                note.bytes = note.bytes.max(bytes);
-                note.newest = note.newest.max(last);
-            }
-        }
+        let (store, state, last) = Store::open(Folder::open(path)?)?;
         let shared = Arc::new(Shared::new(store, options, Clock::new(last), state));
         let (stop, stopped) = channel();
         let io = |error| OpenError::Io {
@@ -118,19 +110,24 @@ impl EmbeddedLog {
             let builder = std::thread::Builder::new().name("log-writer".to_owned());
             builder.spawn(move || writer::run(&shared)).map_err(io)?
         };
+        let syncer = {
+            let shared = Arc::clone(&shared);
+            let builder = std::thread::Builder::new().name("log-syncer".to_owned());
+            builder.spawn(move || syncing::run(&shared)).map_err(io)?
+        };
         let sweeper = {
             let shared = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name("log-sweeper".to_owned());
             let spawned = builder.spawn(move || {
                 while stopped.recv_timeout(SWEEP) == Err(RecvTimeoutError::Timeout) {
-                    sweep(&shared);
+                    cleaner::clean_grown(&shared);
                 }
             });
             spawned.map_err(io)?
         };
         Ok(Arc::new(Self {
             shared,
-            threads: Mutex::new(vec![writer, sweeper]),
+            threads: Mutex::new(vec![writer, syncer, sweeper]),
             sweeper: Mutex::new(Some(stop)),
         }))
     }
@@ -141,17 +138,6 @@ impl EmbeddedLog {
         let room = retention::room(&self.shared).append().err().map(|e| e.to_string());
         let state = self.shared.state();
         state.dead.clone().or_else(|| state.full.clone()).or(room)
-    }
-}
-
-/// Forgets the tombstones of compacted topics that are old.
-fn sweep(shared: &Shared) {
-    let names: Vec<String> = shared.state().topics.keys().cloned().collect();
-    for topic in names {
-        let keys = retention::old_tombstones(shared, &topic);
-        if !keys.is_empty() && shared.submit(Job::Forget { topic, keys }).is_err() {
-            return;
-        }
     }
 }
 

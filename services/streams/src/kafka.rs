@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use alert::Timestamp;
+use alert::{PromDuration, Timestamp};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -51,6 +51,10 @@ const ASK_COMMITTED: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(30);
 /// How often the asking clients' own messages are fetched.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+
+/// An outcome is in no hurry, and the inbox it goes to is hidden from its reader while its transaction is open. At 200
+/// messages a second five share one; a process that dies meanwhile may repeat what it sent in that time.
+const COMPLETION_WAIT: PromDuration = PromDuration::from_millis(25);
 
 /// A group's offsets are asked for by a client with its name: one that sees only settled ones, one that sees past open
 /// transactions.
@@ -342,7 +346,17 @@ impl Log for KafkaLog {
     }
 
     fn reader(&self, from: &[(String, u32, From)]) -> Result<Box<dyn Reader>, LogError> {
-        Ok(Box::new(KafkaReader::open(Arc::clone(&self.shared), from)?))
+        let config = self.shared.options.reader();
+        Ok(Box::new(KafkaReader::open(Arc::clone(&self.shared), &config, from)?))
+    }
+
+    fn view_reader(&self, from: &[(String, u32, From)]) -> Result<Box<dyn Reader>, LogError> {
+        let config = self.shared.options.view_reader();
+        Ok(Box::new(KafkaReader::open(Arc::clone(&self.shared), &config, from)?))
+    }
+
+    fn completion_wait(&self) -> PromDuration {
+        COMPLETION_WAIT
     }
 
     fn append(&self, records: Vec<NewRecord>, done: AppendDone) {

@@ -103,9 +103,12 @@ pub struct Lane<P: Processor> {
     topics: BTreeMap<&'static str, u32>,
     status: Arc<LaneStatus>,
     now: Timestamp,
+    completions_taken: Timestamp,
     inputs: u64,
     idle_since: Option<Timestamp>,
     turn: u32,
+    /// How often a restore was put off.
+    put_off: usize,
     /// The producer is to be replaced before anything else.
     anew: bool,
 }
@@ -154,9 +157,11 @@ impl<P: Processor> Lane<P> {
             topics,
             status: Arc::new(LaneStatus::new(P::NAME, &config.lane)),
             now,
+            completions_taken: now,
             inputs: 0,
             idle_since: None,
             turn: 0,
+            put_off: 0,
             anew: false,
             log,
             config,
@@ -186,6 +191,11 @@ impl<P: Processor> Lane<P> {
             .map(|(partition, task)| (*partition, &task.store))
     }
 
+    /// How far each table has been taken up, for a look from outside.
+    pub fn tables(&self) -> &processor::Tables {
+        self.tables.versions()
+    }
+
     /// Runs until told to stop, then gives everything up in order.
     ///
     /// # Errors
@@ -210,12 +220,12 @@ impl<P: Processor> Lane<P> {
         self.take_up_tables()?;
         for event in self.poll(wait)? {
             match event {
-                Event::Assigned(partitions) => self.assign(&partitions)?,
+                Event::Assigned(partitions) => self.assign(&partitions),
                 Event::Revoked { partitions, lost } => self.revoke(&partitions, lost)?,
                 Event::Records(records) => self.take_in_hand(records),
             }
         }
-        self.take_in_completions();
+        self.take_in_shared_completions();
         let restored = self.restore_slice()?;
         self.now = self.now.max(self.log.now());
         self.wake_the_waiting()?;
@@ -249,12 +259,7 @@ impl<P: Processor> Lane<P> {
             return Duration::ZERO;
         }
         let now = self.log.now();
-        let next = self
-            .tasks
-            .values()
-            .filter_map(|task| task.store.next_timer())
-            .map(|timer| timer.due)
-            .min();
+        let next = self.tasks.values().filter_map(|task| task.store.next_due()).min();
         let until = next.map_or(self.config.poll_wait, |due| due.saturating_since(now).as_std());
         until.clamp(Duration::from_millis(1), self.config.poll_wait)
     }
@@ -284,9 +289,13 @@ impl<P: Processor> Lane<P> {
             match self.stage.table(change) {
                 Ok(Attention::None) => {}
                 Ok(Attention::Sweep) => sweep = true,
-                Err(poison) => tracing::error!(
-                    stage = P::NAME, table = change.table, offset = change.offset, %poison, "table record refused"
-                ),
+                Err(poison) => {
+                    metrics::counter!("streams_table_records_refused_total", "stage" => P::NAME, "table" => change.table)
+                        .increment(1);
+                    tracing::error!(
+                        stage = P::NAME, table = change.table, offset = change.offset, %poison, "table record refused"
+                    );
+                }
             }
         }
         if sweep {
@@ -297,13 +306,15 @@ impl<P: Processor> Lane<P> {
         Ok(())
     }
 
-    fn assign(&mut self, partitions: &[u32]) -> Result<(), LaneError> {
+    fn assign(&mut self, partitions: &[u32]) {
         for partition in partitions {
-            let restore = self.begin_restore(*partition)?;
-            self.tasks
-                .insert(*partition, Task::new(*partition, Phase::Restoring(restore)));
+            let mut task = Task::new(*partition, Phase::Assigned);
+            // What was reported stays true when a restore begins anew: a stage knows one it has already taken up.
+            if let Some(before) = self.tasks.remove(partition) {
+                task.completions = before.completions;
+            }
+            self.tasks.insert(*partition, task);
         }
-        Ok(())
     }
 
     fn revoke(&mut self, partitions: &[u32], lost: bool) -> Result<(), LaneError> {
@@ -336,10 +347,19 @@ impl<P: Processor> Lane<P> {
         }
     }
 
+    /// Completions are gathered where a transaction costs much; one that comes after a pause is taken up at once.
+    fn take_in_shared_completions(&mut self) {
+        if self.log.now().saturating_since(self.completions_taken) >= self.log.completion_wait() {
+            self.take_in_completions();
+        }
+    }
+
     fn take_in_completions(&mut self) {
         while let Ok((partition, completion)) = self.completions.try_recv() {
-            // A partition that is gone has an owner that finds the attempt in flight and decides anew.
-            if let Some(task) = self.tasks.get_mut(&partition).filter(|task| task.is_active()) {
+            self.completions_taken = self.log.now();
+            // A partition that is gone has an owner that finds the attempt in flight and decides anew. One that restores or
+            // waits takes it up when it runs.
+            if let Some(task) = self.tasks.get_mut(&partition) {
                 task.completions.push_back(completion);
             }
         }
@@ -352,8 +372,11 @@ impl<P: Processor> Lane<P> {
             if let Phase::Waiting { for_version, offset } = task.phase
                 && for_version <= version
             {
-                task.phase = Phase::Active;
-                self.member.start(*partition, offset)?;
+                match self.member.start(*partition, offset) {
+                    Ok(()) => task.phase = Phase::Active,
+                    Err(LogError::Busy(reason)) => tracing::debug!(stage = P::NAME, reason, "going on is put off"),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())
@@ -409,7 +432,7 @@ impl<P: Processor> Lane<P> {
         let partitions: Vec<u32> = self.tasks.keys().copied().collect();
         for partition in partitions {
             self.member.pause(partition)?;
-            self.assign(&[partition])?;
+            self.assign(&[partition]);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The transactional log and the lane that runs a stage on it.
 //!
 //! This crate decides how records, state and offsets become one transaction, when a timer may fire, and how a partition
-//! moves from one owner to the next. It decides nothing about alerts. It is the only crate that knows a log engine:
+//! moves from one owner to the next. It decides nothing about alerts. It is the only crate that knows a log:
 //! [`kafka`], [`embedded`] and [`simulated`] pass one contract suite.
 
 pub mod embedded;

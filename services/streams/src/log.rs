@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use alert::Timestamp;
+use alert::{PromDuration, Timestamp};
 use processor::{Meta, Record};
+use schemas::topics::{Cleanup, Partitions, TOPICS, TopicSpec};
 
 /// Why a log refuses. What the lane does is decided by the variant alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +64,25 @@ pub struct NewTopic {
     pub compacted: bool,
     /// How long records are kept, where they are dropped by age.
     pub retention: Duration,
+}
+
+impl NewTopic {
+    /// Every topic of ours, with `per_group` partitions where a topic is partitioned by group.
+    pub fn ours(per_group: u32) -> Vec<Self> {
+        let of = |spec: &TopicSpec| Self {
+            name: spec.name.to_owned(),
+            partitions: match spec.partitions {
+                Partitions::PerGroup => per_group,
+                Partitions::Fixed(count) => count,
+            },
+            compacted: spec.cleanup == Cleanup::Compact,
+            retention: match spec.cleanup {
+                Cleanup::Delete { hours } => Duration::from_secs(u64::from(hours) * 3_600),
+                Cleanup::Compact => Duration::MAX,
+            },
+        };
+        TOPICS.iter().map(of).collect()
+    }
 }
 
 /// The bounds of a partition, open transactions included.
@@ -154,6 +174,17 @@ pub trait Log: Send + Sync + Debug {
     /// A reader of committed records, outside any group.
     fn reader(&self, from: &[(String, u32, From)]) -> Result<Box<dyn Reader>, LogError>;
 
+    /// The same for a view that people look at, of much that changes all the time: what comes may be held back a moment,
+    /// so that many records cost one answer.
+    fn view_reader(&self, from: &[(String, u32, From)]) -> Result<Box<dyn Reader>, LogError> {
+        self.reader(from)
+    }
+
+    /// How long a completion may wait for others to share its transaction, where a transaction costs much.
+    fn completion_wait(&self) -> PromDuration {
+        PromDuration::ZERO
+    }
+
     /// Appends outside any transaction: durable and in order when `done` is called with offsets; records of one call
     /// may be acknowledged only together. Bounded: [`LogError::Busy`] when too much is in flight.
     fn append(&self, records: Vec<NewRecord>, done: AppendDone);
@@ -189,8 +220,12 @@ pub trait Member: Send {
     fn send(&mut self, record: NewRecord) -> Result<(), LogError>;
 
     /// Commits the open transaction with the group's offsets; `offsets` is never empty, as they are what fences a
-    /// member that lost its partitions. Durable on return.
+    /// member that lost its partitions. Decided on return, and seen by whoever reads; what leaves the system because of
+    /// it waits for [`Member::durable`].
     fn commit(&mut self, offsets: &[(u32, i64)]) -> Result<(), LogError>;
+
+    /// Waits until nothing can undo what was committed.
+    fn durable(&mut self) -> Result<(), LogError>;
 
     /// Aborts the open transaction.
     fn abort(&mut self) -> Result<(), LogError>;

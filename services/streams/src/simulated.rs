@@ -35,6 +35,8 @@ pub struct Faults {
     pub lag: u64,
     /// An append that took place though its answer is an error.
     pub lost_ack: u64,
+    /// A question, a reader or a fence that finds no leader: not now.
+    pub busy: u64,
 }
 
 /// The simulated log. Clones share it.
@@ -71,10 +73,25 @@ impl SimLog {
         self.shared.lock().faults = faults;
     }
 
+    /// Lets completions wait for each other from now on, as on a log whose transactions cost much.
+    pub fn gather_completions(&self, wait: PromDuration) {
+        self.shared.lock().completion_wait = wait;
+    }
+
     /// The lane dies at its `points`-th crash point from now: there is one before and one after the effect of every call
     /// it makes.
     pub fn crash_in(&self, lane: &str, points: u64) {
         self.shared.lock().crashes.insert(lane.to_owned(), points);
+    }
+
+    /// Whether lanes are refused new producers from now on.
+    pub fn refuse_producers(&self, refuse: bool) {
+        self.shared.lock().no_producers = refuse;
+    }
+
+    /// Nothing that is committed from now on is ever on disk.
+    pub fn fail_disk(&self) {
+        self.shared.lock().disk_failed = true;
     }
 
     /// Takes back a crash that has not happened.
@@ -110,6 +127,11 @@ impl SimLog {
     /// The readers go on.
     pub fn let_go(&self) {
         self.shared.lock().held.clear();
+    }
+
+    /// Nobody leads this partition of any topic until it is set anew.
+    pub fn set_leaderless(&self, partition: Option<u32>) {
+        self.shared.lock().leaderless = partition;
     }
 
     /// Every committed record of a topic, in partition order: for a check from outside.
@@ -148,15 +170,21 @@ impl Log for SimLog {
     }
 
     fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks, LogError> {
-        self.shared.lock().watermarks(topic, partition)
+        let mut broker = self.shared.lock();
+        broker.found(Some(partition))?;
+        broker.watermarks(topic, partition)
     }
 
     fn committed(&self, group: &str, _: &str, partition: u32) -> Result<Option<Committed>, LogError> {
-        self.shared.lock().committed(group, partition)
+        let mut broker = self.shared.lock();
+        broker.found(None)?;
+        broker.committed(group, partition)
     }
 
     fn owner(&self, group: &str, _: &str, partition: u32) -> Result<Option<String>, LogError> {
-        Ok(self.shared.lock().owner(group, partition))
+        let mut broker = self.shared.lock();
+        broker.found(None)?;
+        Ok(broker.owner(group, partition))
     }
 
     fn join(&self, join: &Join) -> Result<Box<dyn Member>, LogError> {
@@ -164,7 +192,14 @@ impl Log for SimLog {
     }
 
     fn reader(&self, from: &[(String, u32, From)]) -> Result<Box<dyn Reader>, LogError> {
+        for (_, partition, _) in from {
+            self.shared.lock().found(Some(*partition))?;
+        }
         Ok(Box::new(SimReader::new(self.shared.clone(), from)?))
+    }
+
+    fn completion_wait(&self) -> PromDuration {
+        self.shared.lock().completion_wait
     }
 
     fn append(&self, records: Vec<NewRecord>, done: AppendDone) {
@@ -173,7 +208,9 @@ impl Log for SimLog {
     }
 
     fn fence(&self, lane: &str) -> Result<(), LogError> {
-        self.shared.lock().init_producer(lane);
+        let mut broker = self.shared.lock();
+        broker.found(None)?;
+        broker.init_producer(lane);
         Ok(())
     }
 }

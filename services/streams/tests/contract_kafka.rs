@@ -1,5 +1,4 @@
-//! The contract of all logs, on a real Kafka. Without a broker every rule says so and passes. A rule that is not named
-//! here is dead code, and does not build where warnings are denied.
+//! The contract of all logs, on a real Kafka. Without a broker every rule says so and passes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,40 +10,12 @@
 
 #[path = "contract/kafka.rs"]
 mod kafka;
+#[macro_use]
+#[path = "contract/list.rs"]
+mod list;
 #[path = "contract/rules.rs"]
 mod rules;
 #[path = "contract/stand.rs"]
 mod stand;
 
-macro_rules! rules_on_kafka {
-    ($($rule:ident,)*) => {
-        $(
-            #[test]
-            fn $rule() {
-                let Some(mut stand) = kafka::Kafka::find() else { return };
-                rules::$rule(&mut stand);
-            }
-        )*
-    };
-}
-
-rules_on_kafka!(
-    records_of_a_partition_keep_their_order,
-    a_transaction_is_seen_whole_or_not_at_all,
-    aborted_records_are_never_seen,
-    a_zombie_with_records_is_fenced,
-    a_zombie_with_offsets_alone_is_fenced,
-    a_takeover_fence_lets_readers_move_on,
-    a_fenced_lane_goes_on_after_it_renewed,
-    committed_offsets_name_their_lane,
-    a_compacted_topic_keeps_the_newest_of_each_key,
-    watermarks_bound_what_is_read,
-    what_is_old_is_trimmed,
-    a_restart_loses_nothing,
-    an_acknowledged_append_is_there,
-    a_partition_is_never_owned_by_two,
-    a_partition_moves_only_after_its_release,
-    a_member_goes_on_where_its_group_was,
-    the_position_passes_control_records,
-    topics_are_made_once_and_refused_when_they_differ,
-);
+contract_of!(kafka::Kafka::find());

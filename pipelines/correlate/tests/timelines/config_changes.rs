@@ -376,7 +376,7 @@ fn snapshot(world: &World) -> BTreeMap<StateKey, Vec<u8>> {
         .driver
         .store()
         .dump()
-        .map(|(key, value)| (key.clone(), value.to_vec()))
+        .map(|(key, value)| (key, value.to_vec()))
         .collect()
 }
 

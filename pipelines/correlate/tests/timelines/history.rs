@@ -10,7 +10,7 @@ use processor::Stored;
 
 use crate::world::{EMPTY, Post, START, Step, World, labels};
 
-const CONFIGS: [&str; 4] = [
+pub(crate) const CONFIGS: [&str; 4] = [
     "route: {receiver: r, group_wait: 30s, group_interval: 2m}\nreceivers: [{name: r}]\n",
     "route: {receiver: r, group_wait: 10s, group_interval: 1m, group_by: [alertname]}\nreceivers: [{name: r}]\n",
     "route: {receiver: r, group_wait: 30s, group_interval: 2m, routes: [
@@ -18,22 +18,22 @@ const CONFIGS: [&str; 4] = [
 receivers: [{name: r}, {name: x}]\n",
     "route: {receiver: r, group_wait: 30s, group_interval: 2m, group_by: ['...']}\nreceivers: [{name: r}]\n",
 ];
-const ALERTS: [&str; 5] = ["A team=x", "B team=x", "C team=y", "D team=y", "E"];
+pub(crate) const ALERTS: [&str; 5] = ["A team=x", "B team=x", "C team=y", "D team=y", "E"];
 const STEPS: usize = 120;
 const SEEDS: u64 = 100;
 
 /// xorshift64*
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
 
-    fn index(&mut self, limit: usize) -> usize {
+    pub(crate) fn index(&mut self, limit: usize) -> usize {
         usize::try_from(self.below(limit as u64)).unwrap()
     }
 }
@@ -200,7 +200,7 @@ impl History {
         for (key, value) in self.world.driver.store().dump() {
             let bytes = Stored::decode(value).unwrap().bytes;
             if key.kind() == Some(CORRELATE_GROUP) {
-                let group: CorrelateGroup = decode(bytes).unwrap();
+                let group = decode::<CorrelateGroup>(bytes).unwrap().whole();
                 by_hash.insert(key.group().unwrap(), group.group_id.clone());
                 state.groups.insert(group.group_id.clone(), group);
             } else {

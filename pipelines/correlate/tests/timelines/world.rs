@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alert::{Fingerprint, LabelSet, Timestamp};
 use config::{Config, Source};
-use correlate_pipeline::Correlate;
-use processor::{Driver, Output, Said};
+use correlate_pipeline::{Correlate, Never};
+use processor::{Driver, Output, Processor, Said};
 use schemas::{
     AlertBody, AlertUpdate, Avro, ConfigVersion, Flush, FlushSettled, GroupFiring, GroupMoved, GroupQuiet, Instance,
     JournalEntry, Look, decode, encode, schema_of, topics,
@@ -97,8 +97,10 @@ pub(crate) fn settle(flush: i64) -> Step {
 /// A row: the second, what happens, and what was said since the row before, as `second what`.
 pub(crate) type Row<'a> = (i64, Step, &'a [&'a str]);
 
-pub(crate) struct World {
-    pub(crate) driver: Driver<Correlate>,
+pub(crate) struct World<P: Processor<Effect = Never> = Correlate> {
+    pub(crate) driver: Driver<P>,
+    /// Every record that was sent, in order.
+    pub(crate) sent: Vec<Output>,
     configs: Vec<Config>,
     receiving_since: Option<Timestamp>,
     starts: BTreeMap<&'static str, Timestamp>,
@@ -127,11 +129,19 @@ pub(crate) fn timeline(config: &str, rows: &[Row<'_>]) {
 
 impl World {
     pub(crate) fn new(config: &str) -> Self {
-        let driver = Driver::new(Correlate::new(), Timestamp::from_secs(START));
+        Self::of(Correlate::new(), config)
+    }
+}
+
+impl<P: Processor<Effect = Never>> World<P> {
+    /// The world around another form of the stage.
+    pub(crate) fn of(stage: P, config: &str) -> Self {
+        let driver = Driver::new(stage, Timestamp::from_secs(START));
         let receiving_since = Some(Timestamp::from_secs(START - 3_600));
         let (starts, names) = (BTreeMap::new(), BTreeMap::new());
         let mut world = Self {
             driver,
+            sent: Vec::new(),
             configs: Vec::new(),
             receiving_since,
             starts,
@@ -286,6 +296,7 @@ impl World {
                     Said::Sent(at, output) => {
                         let second = at.millis() / 1_000 - START;
                         lines.extend(self.line(&output).map(|line| format!("{second} {line}")));
+                        self.sent.push(output.clone());
                         if output.topic == topics::ALERTS {
                             let key = String::from_utf8(output.key).unwrap();
                             self.driver.record(&key, output.value.unwrap());

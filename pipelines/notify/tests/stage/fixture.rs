@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use alert::{Fingerprint, LabelSet, PromDuration, SilenceMatcher, Timestamp};
 use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted, Notify, NotifySettings};
-use processor::{Driver, Said};
+use processor::{Driver, Said, Stored};
 use schemas::{
-    AlertBody, Avro, ConfigVersion, FlushAlert, GenerationRaised, JournalEntry, Link, NotificationRequest, Outcome,
-    OutcomeKind, RequestKind, SilenceRecord, topics,
+    AlertBody, Avro, ConfigVersion, FlushAlert, GenerationRaised, JournalEntry, Link, NotificationRequest, NotifyTally,
+    Outcome, OutcomeKind, RequestKind, SilenceRecord, notify_keys, topics,
 };
 
 pub(crate) const GROUP: &str = "{}:{alertname=\"Disk\"}";
@@ -200,9 +200,23 @@ impl World {
         did
     }
 
-    /// Nothing is kept of what is over.
+    /// Nothing is kept of what is over, but how often it was in doubt.
     pub(crate) fn at_rest(&self) -> bool {
-        self.driver.store().is_empty()
+        let mut keys = self.driver.store().dump().map(|(key, _)| key.kind());
+        keys.all(|kind| kind == Some(notify_keys::TALLY))
+    }
+
+    /// How many possible duplicates state has counted.
+    pub(crate) fn tally(&self) -> i64 {
+        let tally = self
+            .driver
+            .store()
+            .dump()
+            .find(|(key, _)| key.kind() == Some(notify_keys::TALLY));
+        tally.map_or(0, |(_, value)| {
+            let tally: NotifyTally = schemas::decode(Stored::decode(value).unwrap().bytes).unwrap();
+            tally.possible_duplicates
+        })
     }
 }
 

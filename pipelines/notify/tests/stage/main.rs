@@ -12,4 +12,5 @@ mod fixture;
 mod property;
 mod restart;
 mod retry;
+mod rules;
 mod wanted;

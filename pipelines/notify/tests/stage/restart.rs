@@ -3,7 +3,7 @@
 use alert::PromDuration;
 use schemas::{NotificationRequest, OutcomeKind};
 
-use crate::fixture::{World, accepted, request, secs, status};
+use crate::fixture::{World, accepted, request, retry_after, secs, status};
 
 #[test]
 fn the_embedded_log_sends_again_at_once_under_the_same_key() {
@@ -15,11 +15,28 @@ fn the_embedded_log_sends_again_at_once_under_the_same_key() {
     assert_eq!(again.attempt().idempotency_key, first.attempt().idempotency_key);
     assert_eq!(again.attempt().deadline, secs(33));
     assert_eq!(again.kinds(), ["notification.possible_duplicate"]);
+    assert_eq!(world.tally(), 1);
     assert_eq!(
         world.answer(again.attempt(), accepted()).outcome(),
         (OutcomeKind::Delivered, vec!["pager"])
     );
     assert!(world.at_rest());
+}
+
+/// The metric is made of it, so neither a crash before a scrape nor a restart may change it.
+#[test]
+fn every_possible_duplicate_is_counted_once_for_good() {
+    let mut world = World::new();
+    assert_eq!(world.tally(), 0);
+    world.request(&request(&["pager"]));
+    for restarts in 1..=3 {
+        assert_eq!(world.restart().kinds(), ["notification.possible_duplicate"]);
+        assert_eq!(world.tally(), restarts);
+    }
+    let sent = world.restart();
+    world.answer(sent.attempt(), accepted());
+    assert!(world.restart().kinds().is_empty());
+    assert_eq!(world.tally(), 4);
 }
 
 #[test]
@@ -40,6 +57,42 @@ fn a_restore_after_the_deadline_does_not_wait() {
     world.request(&request(&["pager"]));
     assert!(world.until(secs(40)).nothing());
     assert_eq!(world.restart().sends(), [("pager".into(), 0, 2)]);
+}
+
+/// What the restart took from a link it gets back, counted from when it is tried again; a link that was not cut off gets
+/// nothing.
+#[test]
+fn a_link_that_was_cut_off_has_its_time_anew_and_no_other_has() {
+    let mut world = World::with_tolerance(Some(PromDuration::from_secs(2)));
+    let mut minute = request(&["pager", "sms"]);
+    minute.chain[0].try_for_ms = 60_000;
+    world.request(&minute);
+    assert!(world.until(secs(50)).nothing());
+    let again = world.restart();
+    assert!(world.answer(again.attempt(), retry_after(503, 200)).attempts.is_empty());
+    assert!(world.until(secs(109)).nothing(), "its time began anew at 50, not at 32");
+    assert_eq!(world.until(secs(110)).sends(), [("sms".into(), 0, 1)]);
+
+    let mut world = World::new();
+    minute.chain[0].try_for_ms = 70_000;
+    world.request(&minute);
+    let again = world.until(secs(60));
+    assert!(world.answer(again.attempt(), retry_after(503, 200)).attempts.is_empty());
+    assert!(world.until(secs(129)).nothing(), "its first attempt was lost at 60");
+    assert_eq!(world.until(secs(130)).sends(), [("sms".into(), 0, 1)]);
+
+    let mut world = World::with_tolerance(Some(PromDuration::from_secs(20)));
+    let mut short = request(&["pager", "sms", "noc"]);
+    short.chain[0].try_for_ms = 10_000;
+    world.request(&short);
+    let sms = world.until(secs(10));
+    assert!(world.answer(sms.attempt(), retry_after(503, 200)).attempts.is_empty());
+    assert!(world.restart().nothing(), "pager is cut off, and tried no more");
+    assert_eq!(
+        world.until(secs(40)).attempts.len(),
+        2,
+        "sms has had its 30 s: noc's turn"
+    );
 }
 
 #[test]

@@ -245,6 +245,17 @@ fn every_request_has_one_outcome_whatever_is_under_way() {
 
     let older = world.request(&numbered(4));
     assert_eq!((older.outcome().0, older.outcomes[0].sequence), (OutcomeKind::Void, 4));
+    let in_parts = |part| NotificationRequest {
+        part,
+        parts: 2,
+        ..numbered(3)
+    };
+    assert_eq!(
+        world.request(&in_parts(0)).outcome().0,
+        OutcomeKind::Void,
+        "at its first part"
+    );
+    assert!(world.request(&in_parts(1)).nothing());
 
     let newer = world.request(&numbered(6));
     assert_eq!((newer.outcome().0, newer.outcomes[0].sequence), (OutcomeKind::Void, 5));
@@ -258,6 +269,21 @@ fn every_request_has_one_outcome_whatever_is_under_way() {
         (OutcomeKind::Delivered, 6)
     );
     assert!(world.at_rest());
+}
+
+#[test]
+fn a_request_whose_place_is_taken_after_somebody_accepted_was_delivered() {
+    let mut world = World::new();
+    let mut slow = request(&["pager", "sms"]);
+    slow.chain[0].try_for_ms = 10_000;
+    world.request(&slow);
+    let sms = world.until(secs(10));
+    assert!(
+        world.answer(sms.attempt(), accepted()).outcomes.is_empty(),
+        "pager is waited for"
+    );
+    let newer = world.request(&NotificationRequest { sequence: 2, ..slow });
+    assert_eq!(newer.outcome(), (OutcomeKind::Delivered, vec!["sms"]));
 }
 
 #[test]

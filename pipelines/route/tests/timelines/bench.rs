@@ -60,6 +60,8 @@ pub(crate) struct Bench {
     pub(crate) requests: Vec<(Timestamp, NotificationRequest)>,
     /// Every journal entry.
     pub(crate) journal: Vec<JournalEntry>,
+    /// How many alerts each flush left unsaid as muted, where it did.
+    pub(crate) muted: Vec<usize>,
     /// Every answer to a flush.
     pub(crate) settled: Vec<(Timestamp, FlushSettled)>,
     /// The generations that were raised.
@@ -88,6 +90,7 @@ impl Bench {
             delivered: BTreeMap::new(),
             requests: Vec::new(),
             journal: Vec::new(),
+            muted: Vec::new(),
             settled: Vec::new(),
             raised: Vec::new(),
             restarts: false,
@@ -195,6 +198,11 @@ impl Bench {
 
     /// Sends a flush of the group now, whatever the grid says.
     pub(crate) fn flush_now(&mut self) {
+        self.flush_of(self.now());
+    }
+
+    /// Sends a flush that another clock says was written then.
+    pub(crate) fn flush_of(&mut self, tick: Timestamp) {
         self.flush += 1;
         self.first_tick = self.first_tick.or(Some(self.now().millis()));
         (self.dirty, self.again_at, self.newest_settled) = (false, None, false);
@@ -204,7 +212,7 @@ impl Bench {
             flush: self.flush,
             part: 0,
             parts: 1,
-            tick: self.now(),
+            tick,
             route: "{}".to_owned(),
             group_key: GROUP.to_owned(),
             group_labels: [("alertname".to_owned(), "X".to_owned())].into(),
@@ -214,6 +222,12 @@ impl Bench {
             alerts,
         };
         self.send(&flush);
+    }
+
+    /// Correlate opens another incident of the group, with the same alerts.
+    pub(crate) fn another_incident(&mut self) {
+        self.incident += 1;
+        self.flush_now();
     }
 
     fn alert(&self, kept: &Kept) -> FlushAlert {
@@ -274,7 +288,12 @@ impl Bench {
 
     /// Somebody silences alerts by name until a second.
     pub(crate) fn silence(&mut self, id: &str, name: &str, until: i64) {
-        let starts_at = self.now();
+        self.silence_from(id, name, self.second(), until);
+    }
+
+    /// Somebody silences alerts by name from a second until another.
+    pub(crate) fn silence_from(&mut self, id: &str, name: &str, from: i64, until: i64) {
+        let starts_at = Timestamp::from_millis(START + from * 1_000);
         let record = SilenceRecord {
             id: id.to_owned(),
             matchers: vec![SilenceMatcher {
@@ -285,7 +304,7 @@ impl Bench {
             }],
             starts_at,
             ends_at: Timestamp::from_millis(START + until * 1_000),
-            updated_at: starts_at,
+            updated_at: self.now(),
             created_by: "ada".to_owned(),
             comment: String::new(),
             annotations: BTreeMap::new(),
@@ -339,7 +358,7 @@ impl Bench {
                         assert!(output.topic == topics::JOURNAL || output.key == GROUP.as_bytes());
                         self.take(at, &output.value.unwrap());
                     }
-                    Said::Effect(..) => unreachable!(),
+                    Said::Effect(_, muted) => self.muted.push(muted.silenced),
                     Said::Refused(at, poison) => panic!("refused at {at}: {poison}"),
                 }
             }
@@ -455,7 +474,7 @@ impl Bench {
             .store()
             .from(None)
             .find(|(key, _)| key.kind() == Some(route_keys::INCIDENT))
-            .map(|(_, stored)| decode(stored.bytes).unwrap())
+            .map(|(_, stored)| decode::<RouteIncident>(stored.bytes).unwrap().whole())
     }
 
     /// The kinds of the journal's entries, without those of flushes and requests.

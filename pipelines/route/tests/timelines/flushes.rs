@@ -87,6 +87,27 @@ fn without_send_resolved_the_end_is_not_said_and_the_next_alert_is_a_first_one()
     );
 }
 
+/// A flush that waited is judged as of now, not of its tick: a repeat that came due meanwhile would be asked for no more.
+#[test]
+fn a_flush_that_waited_until_a_repeat_was_due_says_it() {
+    let mut bench = Bench::new(
+        &NO_RESOLVED.replace("repeat_interval: 4h", "repeat_interval: 10m"),
+        None,
+    );
+    bench.fire(&["a"]);
+    bench.run_to(60);
+    bench.fire(&["b"]);
+    bench.replies.insert("chat".to_owned(), Reply::Hold);
+    bench.run_to(310);
+    bench.resolve(&["b"]);
+    bench.run_to(650);
+    bench.answer(OutcomeKind::Failed);
+    assert_eq!(
+        bench.said,
+        ["00:00 chat First +a", "05:00 chat Joined +a +b", "10:50 chat Repeat +a"]
+    );
+}
+
 #[test]
 fn a_repeat_is_asked_for_to_the_instant_and_said() {
     let mut bench = Bench::new(PLAIN, None);
@@ -272,6 +293,16 @@ fn a_resolve_goes_to_every_link_that_heard_and_to_no_other() {
     assert_eq!(request.only, ["sms", "chat"]);
     let chain: Vec<&str> = request.chain.iter().map(|link| link.receiver.as_str()).collect();
     assert_eq!(chain, ["sms", "chat"]);
+    // Who heard of that end is owed no other.
+    bench.fire(&["a"]);
+    bench.run_to(910);
+    bench.resolve(&["a"]);
+    bench.run_to(1_210);
+    let last = &bench.requests.last().unwrap().1;
+    assert_eq!(
+        (last.kind, &last.only[..]),
+        (RequestKind::Resolve, &["chat".to_owned()][..])
+    );
 }
 
 #[test]

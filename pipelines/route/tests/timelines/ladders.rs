@@ -3,7 +3,7 @@
 use alert::Timestamp;
 use processor::{Origin, Processor, Store, Tables, apply};
 use route_pipeline::Route;
-use schemas::{NotificationRequest, OutcomeKind, RequestKind, decode, topics};
+use schemas::{JournalEntry, NotificationRequest, OutcomeKind, RequestKind, decode, topics};
 
 use crate::bench::{Bench, Reply};
 
@@ -173,12 +173,12 @@ fn scenario_14_an_edit_while_it_runs_changes_nothing() {
     );
 }
 
-/// Runs what is due at an instant that came late, and takes the requests.
+/// Runs what is due at an instant that came late, and takes the requests, and how late they say they are.
 fn late(stage: &mut Route, store: &mut Store, second: i64) -> Vec<String> {
     let now = Timestamp::from_millis(1_700_000_000_000 + second * 1_000);
     let tables = Tables::new();
     let mut said = Vec::new();
-    while let Some(timer) = store.next_timer().filter(|timer| timer.due <= now).cloned() {
+    while let Some(timer) = store.next_timer().filter(|timer| timer.due <= now) {
         let origin = Origin {
             stage: Route::NAME,
             now,
@@ -192,13 +192,15 @@ fn late(stage: &mut Route, store: &mut Store, second: i64) -> Vec<String> {
         };
         let ((), applied) = apply(store, origin, |cx| stage.timer(&timer, cx)).unwrap();
         store.disarm(&timer);
-        let requests = applied
-            .outputs
-            .iter()
-            .filter(|output| output.topic == topics::NOTIFICATIONS);
-        said.extend(requests.map(|output| {
-            let request: NotificationRequest = decode(output.value.as_deref().unwrap()).unwrap();
-            format!("{} {:?}", request.receiver, request.kind)
+        let of = |topic| {
+            let outputs = applied.outputs.iter().filter(move |output| output.topic == topic);
+            outputs.map(|output| output.value.as_deref().unwrap())
+        };
+        let entries = of(topics::JOURNAL).map(|entry| decode::<JournalEntry>(entry).unwrap());
+        let late: Vec<String> = entries.filter_map(|entry| entry.fields.get("late").cloned()).collect();
+        said.extend(of(topics::NOTIFICATIONS).map(|request| {
+            let request: NotificationRequest = decode(request).unwrap();
+            format!("{} {:?} {}", request.receiver, request.kind, late.join(" "))
         }));
     }
     said
@@ -215,15 +217,15 @@ fn scenario_12_three_hours_down() {
     let stage = &mut bench.driver.stage;
     assert_eq!(
         late(stage, &mut store, 184 * 60),
-        ["payments-lead Step"],
+        ["payments-lead Step 2h59m"],
         "once, and no burst"
     );
     assert!(
         late(stage, &mut store, 194 * 60 - 1).is_empty(),
         "nobody gets less time than the policy says"
     );
-    assert_eq!(late(stage, &mut store, 194 * 60), ["platform-pager Step"]);
-    assert_eq!(late(stage, &mut store, 204 * 60), ["noc LastResort"]);
+    assert_eq!(late(stage, &mut store, 194 * 60), ["platform-pager Step "]);
+    assert_eq!(late(stage, &mut store, 204 * 60), ["noc LastResort "]);
 }
 
 #[test]

@@ -12,5 +12,7 @@ mod flushes;
 mod ladders;
 mod mutes;
 mod people;
+mod people_rules;
 mod properties;
 mod refusals;
+mod rules;

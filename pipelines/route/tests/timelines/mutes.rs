@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use processor::Said;
+use alert::PromDuration;
+use processor::{Attention, Processor, Said, TableChange};
 use schemas::{NotificationRequest, OutcomeKind, RequestKind, schema_of, topics};
 
 use crate::bench::{Bench, PLAIN, Reply};
@@ -22,6 +23,23 @@ fn a_silenced_alert_is_not_said_until_its_silence_ends() {
         let muted = bench.journal.iter().find(|entry| entry.kind == "group.muted").unwrap();
         assert_eq!(muted.reason, "silenced by s1");
     }
+}
+
+/// As Alertmanager counts its suppressed notifications.
+#[test]
+fn every_flush_tells_how_many_of_its_alerts_are_muted() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.silence("s1", "a", 2_000);
+    bench.silence("s2", "b", 400);
+    bench.fire(&["a", "b", "c"]);
+    bench.run_to(10);
+    assert_eq!(bench.muted, [2]);
+    bench.fire(&["d"]);
+    bench.run_to(310);
+    assert_eq!(bench.muted, [2, 2]);
+    bench.run_to(HOUR);
+    // b's silence ends and asks for a flush, then a's, after which nothing is muted.
+    assert_eq!(bench.muted, [2, 2, 1]);
 }
 
 #[test]
@@ -78,20 +96,104 @@ fn a_silence_made_shorter_moves_the_look_and_one_that_concerns_nobody_asks_for_n
 }
 
 #[test]
+fn a_silence_made_shorter_puts_off_no_earlier_look() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.silence("s1", "a", 9 * HOUR);
+    bench.silence("s2", "b", 400);
+    bench.fire(&["a", "b"]);
+    bench.run_to(60);
+    bench.silence("s1", "a", 600);
+    bench.run_to(HOUR);
+    assert_eq!(bench.said, ["06:41 chat First +b", "10:01 chat Joined +a +b"]);
+}
+
+#[test]
+fn a_silence_that_is_put_off_mutes_nothing_until_then() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.silence("s1", "a", 9 * HOUR);
+    bench.fire(&["a"]);
+    bench.run_to(60);
+    bench.silence_from("s1", "a", 900, 9 * HOUR);
+    bench.run_to(90);
+    assert_eq!(bench.said.len(), 1, "{:?}", bench.said);
+}
+
+#[test]
+fn a_silence_that_ended_by_itself_asks_for_no_second_look() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.silence("s1", "a", 60);
+    bench.silence("s2", "other", 9 * HOUR);
+    bench.fire(&["a"]);
+    bench.run_to(60);
+    // Its end is over, and the look that was asked for because of it has not come yet.
+    bench.driver.advance(PromDuration::from_millis(500));
+    bench.driver.table(topics::SILENCES, "s2", None);
+    assert!(!bench.driver.said().iter().any(is_look));
+    let tombstone = TableChange {
+        table: topics::SILENCES,
+        key: b"s1".to_vec(),
+        value: None,
+        offset: 3,
+        appended: bench.now(),
+    };
+    let attention = bench.driver.stage.table(&tombstone).unwrap();
+    assert_eq!(attention, Attention::None, "no group is gone through for it either");
+}
+
+/// What nobody may hear is not repeated: the next look is at the end of the mute.
+#[test]
+fn a_muted_group_is_looked_at_when_its_mute_ends_not_when_it_would_be_repeated() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.fire(&["a"]);
+    bench.silence("s1", "a", 9 * HOUR);
+    bench.flush_now();
+    let again_at = bench.settled.last().unwrap().1.again_at.unwrap();
+    let end = bench.now() + PromDuration::from_hours(9);
+    assert_eq!(again_at.saturating_since(end), PromDuration::from_millis(1));
+}
+
+/// The ladder asks for a look when a mute stops it; what was to be looked at before that is looked at all the same.
+#[test]
+fn a_mute_that_stops_the_ladder_puts_off_no_earlier_look() {
+    let config = RECEIVERS.replace(
+        "- name: payments-critical",
+        "- {name: payments-critical, webhook_configs: [{url: 'http://z.test/'}]}",
+    );
+    let mut bench = Bench::new(&config, Some(PAYMENTS));
+    bench.fire(&["a", "b"]);
+    bench.run_to(100);
+    bench.replies.insert("payments-critical".to_owned(), Reply::Failed);
+    bench.resolve(&["b"]);
+    bench.flush_now();
+    bench.replies.clear();
+    bench.run_to(200);
+    bench.silence("s1", "a", 9 * HOUR);
+    bench.run_to(HOUR);
+    assert_eq!(
+        bench.said[2..],
+        [
+            "01:40 payments-critical Resolve +a -b",
+            "06:40 payments-critical Resolve -b",
+            "06:40 payments-pager Resolve -b"
+        ]
+    );
+}
+
+#[test]
 fn an_end_that_came_while_nobody_ran_is_found_after_the_restore() {
     let mut bench = Bench::new(PLAIN, None);
     bench.silence("s1", "a", 9 * HOUR);
     bench.fire(&["a"]);
     bench.run_to(60);
     // A lane that did not see the change sweep: the table moved on without it.
-    let change = processor::TableChange {
+    let change = TableChange {
         table: topics::SILENCES,
         key: b"s1".to_vec(),
         value: None,
         offset: 1,
         appended: bench.now(),
     };
-    processor::Processor::table(&mut bench.driver.stage, &change).unwrap();
+    bench.driver.stage.table(&change).unwrap();
     bench.driver.restart();
     let looks = bench.driver.said().iter().filter(|said| is_look(said)).count();
     assert_eq!(looks, 1);
@@ -167,6 +269,12 @@ fn a_void_step_is_told_once_its_mute_is_over() {
     bench.silence("s1", "a", 60);
     bench.answer(OutcomeKind::Void);
     bench.replies.clear();
+    bench.run_to(2);
+    assert_eq!(
+        bench.settled.len(),
+        2,
+        "a void asks for a look at once, not at the end of the mute"
+    );
     bench.run_to(HOUR);
     assert_eq!(
         bench.said[..3],

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use loadtest::answers::Answers;
+use loadtest::answers::Behaviour;
 use loadtest::client::Client;
-use loadtest::sink::{Sink, wall_clock};
+use loadtest::sink::{Keep, Sink, wall_clock};
 use schemas::topics::{CORRELATE_CHANGELOG, NOTIFY_CHANGELOG, ROUTE_CHANGELOG};
 use serde_json::{Value, json};
 
@@ -173,7 +173,11 @@ pub(crate) fn run(alerts: u64, policy: bool) -> Result<bool, Failure> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let (empty, filled, restored) = runtime()?.block_on(async {
-        let sink = Sink::start((Ipv4Addr::LOCALHOST, 0).into(), Answers::default(), None).await?;
+        let sink = Sink::start(
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            Behaviour::default(),
+            Keep::Messages(None),
+        )?;
         files(folder, sink.address(), policy)?;
         let (up, _) = Up::start(folder).await?;
         let empty = up.rss()?;

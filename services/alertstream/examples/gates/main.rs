@@ -14,20 +14,27 @@
 mod fill;
 mod measure;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use loadtest::cli::{LatencyArgs, SystemArgs};
+use loadtest::broker::Kafka;
+use loadtest::outcome::TargetOutcome;
+use loadtest::profile::{Profile, Settings};
+use loadtest::run::{Place, Prepared};
+use loadtest::target::Target;
+use streams::kafka::broker::Broker;
 
 /// Whatever ends a run early: told, and the run has failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// New alerts a second of the latency gates.
-const RATE: u32 = 200;
-/// What is counted, after [`WARM_UP`], in seconds.
-const COUNTED: u64 = 20;
-/// Until pools, caches and connections are there, in seconds.
-const WARM_UP: u64 = 5;
+const RATE: f64 = 200.0;
+/// What is counted, in seconds.
+const COUNTED: f64 = 20.0;
+/// A broker that has just started is still compiling what it does all the time: it is driven this long before anything
+/// counts, in seconds.
+const BROKER_WARM_UP: f64 = 40.0;
 /// The gates: the 99th percentile is below, in milliseconds.
 const EMBEDDED_P99: u64 = 20;
 const KAFKA_P99: u64 = 150;
@@ -86,19 +93,40 @@ fn latency(kafka: bool) -> Result<bool, Failure> {
         ("one process, embedded", EMBEDDED_P99)
     };
     println!("== From posted to received: {form}. Goal: p99 under {limit} ms");
-    let args = LatencyArgs {
-        system: SystemArgs {
-            embedded: !kafka,
-            kafka_brokers: None,
-            start_kafka: kafka,
-            alertstream: Some(program()?),
-        },
-        url: None,
-        listen: ([127, 0, 0, 1], 0).into(),
-        rate: RATE,
-        seconds: COUNTED,
-        warm_up: WARM_UP,
-        p99_under: Some(limit),
+    let broker = if kafka { Some(Broker::find()?) } else { None };
+    let kafka = broker.as_ref().map(|broker| Kafka::There(broker.address().to_owned()));
+    let program = Some(program()?);
+    let target = if kafka.is_some() {
+        Target::Services(program)
+    } else {
+        Target::Up(program)
     };
-    Ok(runtime()?.block_on(loadtest::latency::run(&args))?)
+    let place = |topic_prefix| Place {
+        target: &target,
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        kafka: kafka.as_ref(),
+        topic_prefix,
+        config: None,
+        keep: false,
+    };
+    if kafka.is_some() {
+        steady(&place("warm-"), BROKER_WARM_UP)?;
+    }
+    let outcome = steady(&place(""), COUNTED)?;
+    let counted = outcome.phases.iter().find(|phase| phase.is_counted);
+    let spread = counted.and_then(|phase| phase.notify).ok_or("nothing was heard")?;
+    println!("posted to received: {spread}");
+    outcome.findings.iter().for_each(|finding| println!("{finding}"));
+    Ok(outcome.findings.is_empty() && spread.p99 < limit * 1_000)
+}
+
+/// New alerts at the gates' rate.
+fn steady(place: &Place<'_>, seconds: f64) -> Result<TargetOutcome, Failure> {
+    let settings = Settings {
+        rate: Some(RATE),
+        seconds: Some(seconds),
+        ..Settings::default()
+    };
+    let prepared = Prepared::new(Profile::Steady.scenario(&settings)?);
+    Ok(runtime()?.block_on(prepared.run(place))?)
 }

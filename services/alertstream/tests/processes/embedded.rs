@@ -270,8 +270,11 @@ fn a_silence_mutes_until_it_is_deleted() {
 }
 
 /// Metrics that rules, dashboards and Alertmanager's mixin ask for.
-const ASKED: [(&str, &str); 9] = [
+const ASKED: [(&str, &str); 12] = [
     ("alertmanager_build_info", "version"),
+    ("alertmanager_config_hash", ""),
+    ("alertmanager_notifications_suppressed_total", "reason=\"silence\""),
+    ("notify_possible_duplicates_total", ""),
     ("alertmanager_config_last_reload_successful", ""),
     ("alertmanager_alerts", "state=\"active\""),
     ("alertmanager_alerts_received_total", "version=\"v2\""),
@@ -306,6 +309,9 @@ fn a_bad_file_leaves_the_old_config_running_and_says_so() {
         });
     }
 
+    let hash = || program.metric("alertmanager_config_hash", "");
+    let old = hash();
+
     std::fs::write(&file, "route:\n  receiver: nobody\n  group_wiat: 5s\n").unwrap();
     let answer = program.send("POST", "/-/reload", "", b"");
     assert_eq!(answer.status, 500, "{answer:?}");
@@ -320,6 +326,7 @@ fn a_bad_file_leaves_the_old_config_running_and_says_so() {
     let error = |status: &Value| status["configReloadError"].as_str().unwrap_or_default().to_owned();
     assert!(error(&program.get("/api/v2/status").ok()).contains("group_wiat"));
     assert_eq!(send("Second"), "/old", "the old config goes on");
+    assert_eq!(hash(), old);
 
     write("new");
     program.send("POST", "/-/reload", "", b"").ok();
@@ -329,5 +336,6 @@ fn a_bad_file_leaves_the_old_config_running_and_says_so() {
     );
     assert_eq!(error(&program.get("/api/v2/status").ok()), "");
     assert_eq!(send("Third"), "/new");
+    assert_ne!(hash(), old);
     program.end();
 }

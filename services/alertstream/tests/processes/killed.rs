@@ -47,12 +47,16 @@ fn while_a_receiver_has_the_message_and_has_not_answered() {
     program.kill();
     receiver.hold(false);
 
-    let program = Program::start(folder.path(), &args);
+    let mut program = Program::start(folder.path(), &args);
     let second = receiver.wait(secs(15), "the same message again", |heard| heard.get(1).cloned());
     assert_eq!(first.key(), second.key());
     assert_eq!(first.body, second.body);
     has_records(&program, &first, 1);
     throughout(secs(2), "it is told no third time", || receiver.heard().len() == 2);
+    // Nobody has asked for metrics between the record and this kill.
+    program.kill();
+    let program = Program::start(folder.path(), &args);
+    assert_eq!(program.metric("notify_possible_duplicates_total", ""), Some(1.0));
     program.end();
 }
 

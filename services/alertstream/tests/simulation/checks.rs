@@ -1,15 +1,19 @@
-//! The invariants, each a named predicate over what the world can see.
+//! The invariants, each a named predicate over what the world can see. Those that bound a time are in `bounds`, the
+//! account of every input is in `account`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use alert::{LabelSet, PromDuration, Timestamp};
 use processor::Record;
 use schemas::{
-    Avro, Flush, GenerationRaised, IncidentStatus, JournalEntry, LadderPhase, NotificationRequest, Outcome,
-    OutcomeKind, RequestKind, RouteIncident, route_keys, topics,
+    Avro, Flush, GenerationRaised, JournalEntry, NotificationRequest, Outcome, OutcomeKind, RequestKind, RouteIncident,
+    topics,
 };
 use streams::Log;
 
+use super::account::Account;
+use super::bounds::Bounds;
+use super::facts::Facts;
 use super::receivers::request_of;
 use super::world::{PARTITIONS, World};
 
@@ -17,8 +21,15 @@ use super::world::{PARTITIONS, World};
 const REPEAT: PromDuration = PromDuration::from_secs(600);
 
 /// group id, receiver, integration index
-type Slot = (String, String, i32);
+pub(crate) type Slot = (String, String, i32);
+/// What fires and what is resolved.
 type Content = (BTreeSet<u64>, BTreeSet<u64>);
+
+/// What a slot was last told.
+pub(crate) struct Entry {
+    pub(crate) content: Content,
+    at: Timestamp,
+}
 
 struct Request {
     partition: u32,
@@ -30,12 +41,14 @@ struct Request {
 pub(crate) struct Checks {
     positions: BTreeMap<&'static str, BTreeMap<u32, i64>>,
     requests: BTreeMap<(Slot, i64), Request>,
-    entries: BTreeMap<Slot, (Content, Timestamp)>,
+    entries: BTreeMap<Slot, Entry>,
     raised: Vec<(u32, i64, String, GenerationRaised)>,
     duplicates: BTreeMap<(String, String), usize>,
     accepted: BTreeMap<(String, String), usize>,
     heard: BTreeMap<(String, String), BTreeSet<String>>,
     seen_sends: usize,
+    bounds: Bounds,
+    pub(crate) account: Account,
     /// Print what is sent and how it ended.
     told: bool,
     /// What happened that a simulation must contain to prove anything.
@@ -50,8 +63,9 @@ impl Checks {
         }
     }
 
-    /// After every step.
-    pub(crate) fn step(&mut self, world: &World, silences: &[Silenced]) -> Result<(), String> {
+    /// After every step that did anything.
+    pub(crate) fn step(&mut self, facts: &Facts<'_>) -> Result<(), String> {
+        let world = facts.world;
         for record in self.new_records(world, topics::NOTIFICATIONS) {
             in_time_order(world, topics::INCIDENTS, &record)?;
             self.notification(&record)?;
@@ -60,13 +74,20 @@ impl Checks {
             if schemas::schema_of(record.bytes()) == Some(Flush::NAME) {
                 in_time_order(world, topics::ALERTS, &record)?;
             }
-            self.outcome(&record);
+            self.outcome(&record, facts);
         }
         for record in self.new_records(world, topics::JOURNAL) {
             self.journal(&record);
         }
-        self.released(world, silences)?;
-        self.sends(world)
+        self.released(facts)?;
+        self.sends(world)?;
+        self.bounds.a1(facts, &self.entries)
+    }
+
+    /// Whenever time is about to pass or has passed.
+    pub(crate) fn look(&mut self, facts: &Facts<'_>) -> Result<(), String> {
+        self.bounds.a1(facts, &self.entries)?;
+        self.bounds.a8(facts)
     }
 
     fn new_records(&mut self, world: &World, topic: &'static str) -> Vec<Record> {
@@ -82,10 +103,17 @@ impl Checks {
             self.raised.push((record.partition, record.offset, group, raised));
             return Ok(());
         }
-        let request: NotificationRequest = schemas::decode(record.bytes()).unwrap();
+        // What nobody can read is A6's.
+        let Ok(request) = schemas::decode::<NotificationRequest>(record.bytes()) else {
+            return Ok(());
+        };
         *self.seen.entry(kind_name(request.kind)).or_default() += 1;
         let slot: Slot = (group, request.receiver.clone(), request.index);
         self.a2(&slot, &request)?;
+        if request.part == 0 {
+            self.bounds.asked(&slot, request.sequence);
+            self.account.asked(&slot, &request);
+        }
         let at = (slot, request.sequence);
         self.requests.insert(
             at,
@@ -106,7 +134,7 @@ impl Checks {
         ) {
             return Ok(());
         }
-        let Some((told, at)) = self.entries.get(slot) else {
+        let Some(Entry { content: told, at }) = self.entries.get(slot) else {
             return Ok(());
         };
         let content = content(request);
@@ -120,7 +148,7 @@ impl Checks {
         Ok(())
     }
 
-    fn outcome(&mut self, record: &Record) {
+    fn outcome(&mut self, record: &Record, facts: &Facts<'_>) {
         if schemas::schema_of(record.bytes()) != Some(Outcome::NAME) {
             return;
         }
@@ -133,10 +161,13 @@ impl Checks {
         *self.seen.entry(name).or_default() += 1;
         let group = String::from_utf8_lossy(&record.key).into_owned();
         let slot: Slot = (group, outcome.receiver, outcome.index);
+        self.bounds.ended(&slot, outcome.sequence, outcome.kind, facts);
+        self.account.ended(&slot, outcome.sequence);
         if outcome.kind == OutcomeKind::Delivered
             && let Some(request) = self.requests.get(&(slot.clone(), outcome.sequence))
         {
-            self.entries.insert(slot, (content(&request.request), outcome.at));
+            let (content, at) = (content(&request.request), outcome.at);
+            self.entries.insert(slot, Entry { content, at });
         }
     }
 
@@ -155,10 +186,12 @@ impl Checks {
             let key = (entry.fields["idempotency_key"].clone(), entry.fields["link"].clone());
             *self.duplicates.entry(key).or_default() += 1;
         }
+        self.account.journal(record, &entry);
     }
 
     /// A3 and A7, at the moment an attempt is released.
-    fn released(&mut self, world: &World, silences: &[Silenced]) -> Result<(), String> {
+    fn released(&mut self, facts: &Facts<'_>) -> Result<(), String> {
+        let world = facts.world;
         let released = std::mem::take(&mut world.receivers.lock().released);
         for (lane, _, attempt) in released {
             let (group, receiver, index, sequence) = request_of(&attempt);
@@ -187,16 +220,15 @@ impl Checks {
             }
             for alert in &request.alerts {
                 let labels: LabelSet = alert.body.labels.clone().into_iter().collect();
-                if let Some(silence) = silences
-                    .iter()
-                    .find(|silence| silence.surely_mutes(&labels, world.now()))
-                {
+                let mut silences = facts.silences.iter();
+                if let Some(silence) = silences.find(|silence| silence.surely_mutes(&labels, world.now())) {
                     return Err(format!(
                         "A3: an attempt of {at:?} starts with {labels} muted by {}",
                         silence.id
                     ));
                 }
             }
+            self.bounds.started(&at.0, request);
         }
         Ok(())
     }
@@ -237,12 +269,11 @@ impl Checks {
     }
 
     /// At the end, when everything is healed and quiet.
-    pub(crate) fn end(&mut self, world: &World, firing: &[(LabelSet, bool)]) -> Result<(), String> {
-        a5(world)?;
-        a6(world)?;
-        a8(world)?;
+    pub(crate) fn end(&mut self, facts: &Facts<'_>) -> Result<(), String> {
+        a5(facts.world)?;
+        self.account.a6(facts)?;
         self.a2_sends()?;
-        self.a1(world, firing)
+        self.a1(facts)
     }
 
     /// A2's second half: every repeat is known to be one. Only at the end, as a dead lane's open transaction may hide a
@@ -259,46 +290,23 @@ impl Checks {
         Ok(())
     }
 
-    /// A1: who fires, unmuted, is listed as firing by every receiver of its routes.
-    fn a1(&self, world: &World, firing: &[(LabelSet, bool)]) -> Result<(), String> {
-        for (labels, muted) in firing.iter().filter(|(_, muted)| !muted) {
-            debug_assert!(!muted);
-            for placement in policy::walk(&world.config, labels) {
-                let slot = (placement.group_id.as_str().to_owned(), placement.receiver.clone(), 0);
-                let told = self
-                    .entries
-                    .get(&slot)
-                    .is_some_and(|((told, _), _)| told.contains(&labels.fingerprint().0));
-                if !told {
-                    return Err(format!(
-                        "A1: {labels} fires, but {slot:?} was told {:?}",
-                        self.entries.get(&slot)
-                    ));
+    /// A1, its end: who fires and was never silenced is listed as firing by every receiver of its routes. (Who was may
+    /// still wait for its tick; that bound is [`Bounds::a1`]'s.)
+    fn a1(&self, facts: &Facts<'_>) -> Result<(), String> {
+        for (alert, slots) in facts.truth.iter().zip(&facts.world.slots) {
+            let name = alert.labels.value("alertname");
+            if !alert.firing || facts.silences.iter().any(|silence| silence.name == name) {
+                continue;
+            }
+            let fingerprint = alert.labels.fingerprint().0;
+            for slot in slots {
+                let told = self.entries.get(slot).map(|entry| &entry.content.0);
+                if !told.is_some_and(|told| told.contains(&fingerprint)) {
+                    return Err(format!("A1: {} fires, but {slot:?} was told {told:?}", alert.labels));
                 }
             }
         }
         Ok(())
-    }
-}
-
-/// A silence as the world made it.
-#[derive(Debug, Clone)]
-pub(crate) struct Silenced {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) starts_at: Timestamp,
-    pub(crate) ends_at: Timestamp,
-    /// Every lane has read it for certain.
-    pub(crate) surely_read: bool,
-}
-
-impl Silenced {
-    pub(crate) fn mutes(&self, labels: &LabelSet, now: Timestamp) -> bool {
-        labels.value("alertname") == self.name && self.starts_at <= now && now < self.ends_at
-    }
-
-    fn surely_mutes(&self, labels: &LabelSet, now: Timestamp) -> bool {
-        self.surely_read && self.mutes(labels, now)
     }
 }
 
@@ -318,8 +326,9 @@ fn in_time_order(world: &World, inbox: &'static str, said: &Record) -> Result<()
     match unread.iter().find(|record| record.appended.millis() < due) {
         None => Ok(()),
         Some(record) => Err(format!(
-            "order: a timer of {inbox}/{} due at {due} fired ahead of offset {}, appended at {}",
+            "order: a timer of {inbox}/{} due at {due} fired at {}, ahead of offset {}, appended at {}",
             meta.partition,
+            meta.now,
             record.offset,
             record.appended.millis()
         )),
@@ -347,58 +356,13 @@ pub(crate) fn a5(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// A6: nothing became a dead letter, as nothing was malformed.
-fn a6(world: &World) -> Result<(), String> {
-    match world.log.committed_records(topics::DEAD_LETTERS).first() {
-        None => Ok(()),
-        Some(record) => {
-            let letter: schemas::DeadLetter = schemas::decode(record.bytes()).unwrap();
-            Err(format!(
-                "A6: a dead letter of {}: {} ({})",
-                letter.stage, letter.error, letter.reason
-            ))
-        }
-    }
-}
-
-/// A8: every escalation has ended, or is held by silence.
-fn a8(world: &World) -> Result<(), String> {
-    for incident in incidents(world) {
-        let ended = matches!(
-            incident.status,
-            IncidentStatus::Acknowledged | IncidentStatus::Resolved | IncidentStatus::Moved | IncidentStatus::Quiet
-        );
-        let Some(ladder) = &incident.ladder else { continue };
-        if !ended && !incident.muted && ladder.phase != LadderPhase::Exhausted {
-            return Err(format!(
-                "A8: {} of {} stands at {ladder:?}",
-                incident.incident_id, incident.group
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// The incidents, as route's owners hold them.
 pub(crate) fn incidents(world: &World) -> Vec<RouteIncident> {
-    let lanes = world
-        .lanes
-        .values()
-        .filter(|lane| lane.changelog() == topics::ROUTE_CHANGELOG);
-    let stores = lanes.flat_map(|lane| lane.stores());
-    let mut found: BTreeMap<(u32, Vec<u8>), RouteIncident> = BTreeMap::new();
-    for (partition, store) in stores.filter(|(partition, _)| *partition < PARTITIONS) {
-        for (key, stored) in store
-            .from(None)
-            .filter(|(key, _)| key.kind() == Some(route_keys::INCIDENT))
-        {
-            found.insert(
-                (partition, key.as_bytes().to_vec()),
-                schemas::decode(stored.bytes).unwrap(),
-            );
-        }
-    }
-    found.into_values().collect()
+    let found: BTreeMap<_, _> = world.incidents().collect();
+    found
+        .into_values()
+        .map(|bytes| schemas::decode::<RouteIncident>(bytes).unwrap().whole())
+        .collect()
 }
 
 fn content(request: &NotificationRequest) -> Content {

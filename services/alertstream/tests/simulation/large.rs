@@ -8,7 +8,7 @@ const ALERTS: usize = 10_000;
 
 #[test]
 fn a_group_of_ten_thousand_alerts_is_one_message() {
-    let mut world = World::new(11, None);
+    let mut world = World::new(11);
     for stage in STAGES {
         world.start(stage);
     }

@@ -13,7 +13,7 @@ struct Outage {
 
 impl Outage {
     fn new() -> Self {
-        let mut world = World::new(7, None);
+        let mut world = World::new(7);
         for stage in STAGES {
             world.start(stage);
         }

@@ -1,6 +1,6 @@
 //! The system under test: the three stages as lanes that come and go, ingest and console as the records they write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,17 @@ use alert::{LabelSet, Timestamp, partition_for};
 use config::Config;
 use correlate_pipeline::Correlate;
 use notify_pipeline::{Notify, NotifySettings};
-use processor::{Meta, Processor, Store};
+use processor::{Meta, Processor, StateKey, Store, Tables};
 use route_pipeline::Route;
-use schemas::{AlertBody, AlertUpdate, Instance, topics};
+use schemas::{
+    AlertBody, AlertUpdate, Avro, CORRELATE_ALERT, CORRELATE_GROUP, CorrelateAlert, CorrelateGroup, GroupPhase,
+    Instance, route_keys, topics,
+};
 use streams::simulated::SimLog;
 use streams::{Lane, LaneConfig, LaneError, Log, NewRecord, NewTopic, NoEffects, Progress, Sabotage};
 
+use super::breakage::{Breakage, Broken};
+use super::checks::Slot;
 use super::receivers::{Post, Receivers};
 use super::setting;
 
@@ -26,6 +31,7 @@ pub(crate) trait AnyLane {
     fn step(&mut self) -> Result<Progress, LaneError>;
     fn stores(&self) -> Vec<(u32, &Store)>;
     fn changelog(&self) -> &'static str;
+    fn tables(&self) -> Tables;
     fn close(self: Box<Self>);
 }
 
@@ -42,6 +48,10 @@ impl<P: Processor> AnyLane for Lane<P> {
         P::CHANGELOG.unwrap()
     }
 
+    fn tables(&self) -> Tables {
+        Self::tables(self).clone()
+    }
+
     fn close(self: Box<Self>) {
         drop(Self::close(*self));
     }
@@ -53,29 +63,27 @@ pub(crate) struct World {
     pub(crate) receivers: Receivers,
     pub(crate) lanes: BTreeMap<String, Box<dyn AnyLane>>,
     sabotage: Option<Sabotage>,
+    breakage: Option<Breakage>,
     lives: u64,
     /// The newest config: what ingest routes by, and its version.
     pub(crate) config: Config,
     pub(crate) version: u64,
+    /// Where the newest config puts each alert of [`setting::alerts`].
+    pub(crate) slots: Vec<Vec<Slot>>,
     ids: u128,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self::broken(seed, None, None)
+    }
+
+    /// A world in which a rule of the lane, or a stage, is broken.
+    pub(crate) fn broken(seed: u64, sabotage: Option<Sabotage>, breakage: Option<Breakage>) -> Self {
         let log = SimLog::new(seed, START);
-        let new: Vec<NewTopic> = topics::TOPICS
-            .iter()
-            .map(|spec| NewTopic {
-                name: spec.name.to_owned(),
-                partitions: match spec.partitions {
-                    topics::Partitions::PerGroup => PARTITIONS,
-                    topics::Partitions::Fixed(count) => count,
-                },
-                compacted: spec.cleanup == topics::Cleanup::Compact,
-                retention: Duration::from_secs(86_400),
-            })
-            .collect();
-        log.create_topics(&new).unwrap();
+        log.create_topics(&NewTopic::ours(PARTITIONS)).unwrap();
+        // Half of the histories run as on Kafka.
+        log.gather_completions(alert::PromDuration::from_millis(25 * (seed % 2)));
         let (receivers, lanes) = (Receivers::default(), BTreeMap::new());
         let config = setting::load(0);
         let mut world = Self {
@@ -83,9 +91,11 @@ impl World {
             receivers,
             lanes,
             sabotage,
+            breakage,
             lives: 0,
             config,
             version: 0,
+            slots: Vec::new(),
             ids: 0,
         };
         world.publish_config(0);
@@ -105,9 +115,16 @@ impl World {
             ..LaneConfig::new(&name)
         };
         let log: Arc<dyn Log> = self.log.clone();
+        let breakage = self.breakage;
         let lane: Box<dyn AnyLane> = match stage {
-            "correlate" => Box::new(Lane::new(Correlate::new(), log, config, |_| Box::new(NoEffects)).unwrap()),
-            "route" => Box::new(Lane::new(Route::new(), log, config, |_| Box::new(NoEffects)).unwrap()),
+            "correlate" => {
+                let stage = Broken::new(Correlate::new(), breakage);
+                Box::new(Lane::new(stage, log, config, |_| Box::new(NoEffects)).unwrap())
+            }
+            "route" => {
+                let stage = Broken::new(Route::new(), breakage);
+                Box::new(Lane::new(stage, log, config, |_| Box::new(NoEffects)).unwrap())
+            }
             _ => {
                 let settings = NotifySettings {
                     external_url: "http://alertstream.test".to_owned(),
@@ -122,7 +139,8 @@ impl World {
                         report,
                     }) as Box<dyn streams::Effects<_>>
                 };
-                Box::new(Lane::new(Notify::new(settings), log, config, effects).unwrap())
+                let stage = Broken::new(Notify::new(settings), breakage);
+                Box::new(Lane::new(stage, log, config, effects).unwrap())
             }
         };
         self.lanes.insert(name.clone(), lane);
@@ -139,14 +157,98 @@ impl World {
     pub(crate) fn publish_config(&mut self, version: usize) {
         let record = setting::config_version(version);
         self.config = setting::load(version);
-        let bytes = schemas::encode(&record).unwrap();
-        // An answer that is lost is asked for again; the same text twice is two versions that mean the same.
-        let offset = loop {
-            if let Ok(offsets) = self.append(topics::CONFIG, 0, format!("v{version}"), bytes.clone()) {
-                break offsets[0];
-            }
-        };
+        let offset = self.append_surely(topics::CONFIG, 0, &format!("v{version}"), &record)[0];
         self.version = u64::try_from(offset + 1).unwrap();
+        let slots = |labels: &LabelSet| {
+            let placements = policy::walk(&self.config, labels).into_iter();
+            placements
+                .map(|placement| (placement.group_id.as_str().to_owned(), placement.receiver, 0))
+                .collect()
+        };
+        self.slots = setting::alerts().iter().map(slots).collect();
+    }
+
+    /// The lanes that own partitions of a stage, each with its state.
+    fn stores(&self, changelog: &'static str) -> impl Iterator<Item = (u32, &Store)> {
+        let lanes = self.lanes.values().filter(move |lane| lane.changelog() == changelog);
+        lanes.flat_map(|lane| lane.stores())
+    }
+
+    /// Whether each partition of each stage has an owner that runs it.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut owned = BTreeSet::new();
+        for lane in self.lanes.values() {
+            owned.extend(
+                lane.stores()
+                    .into_iter()
+                    .map(|(partition, _)| (lane.changelog(), partition)),
+            );
+        }
+        owned.len() == STAGES.len() * PARTITIONS as usize
+    }
+
+    /// When the next timer of any stage is due, after now.
+    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
+        let stores = self.lanes.values().flat_map(|lane| lane.stores());
+        let due = stores
+            .filter_map(|(_, store)| store.next_timer())
+            .map(|timer| timer.due);
+        due.filter(|due| *due > self.now()).min()
+    }
+
+    /// Whether correlate has flushed this group, and still has it; or may have, as not every partition has an owner.
+    pub(crate) fn was_flushed(&self, group: &str) -> bool {
+        if !self.is_whole() {
+            return true;
+        }
+        let key = StateKey::new(alert::GroupId(group.to_owned()).hash(), CORRELATE_GROUP);
+        let groups = self
+            .stores(topics::CORRELATE_CHANGELOG)
+            .filter_map(|(_, store)| store.get(&key));
+        let mut groups = groups.map(|stored| schemas::decode::<CorrelateGroup>(stored.bytes).unwrap());
+        groups.any(|group| group.origin.is_some() && group.phase != GroupPhase::Moved)
+    }
+
+    /// Every alert that correlate knows: its group's hash, its fingerprint, and what is known.
+    pub(crate) fn known_alerts(&self) -> Vec<(alert::GroupHash, u64, CorrelateAlert)> {
+        let records = self
+            .stores(topics::CORRELATE_CHANGELOG)
+            .flat_map(|(_, store)| store.from(None));
+        let alerts = records.filter(|(key, _)| key.kind() == Some(CORRELATE_ALERT));
+        alerts
+            .map(|(key, stored)| {
+                let fingerprint = u64::from_be_bytes(*key.rest().first_chunk().unwrap());
+                (
+                    key.group().unwrap(),
+                    fingerprint,
+                    schemas::decode(stored.bytes).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    /// The incidents as route's owners hold them: state keys, and records.
+    pub(crate) fn incidents(&self) -> impl Iterator<Item = (StateKey, &[u8])> {
+        let records = self
+            .stores(topics::ROUTE_CHANGELOG)
+            .flat_map(|(_, store)| store.from(None));
+        let incidents = records.filter(|(key, _)| key.kind() == Some(route_keys::INCIDENT));
+        incidents.map(|(key, stored)| (key, stored.bytes))
+    }
+
+    /// Where a partition ends.
+    pub(crate) fn end(&self, topic: &str, partition: u32) -> i64 {
+        self.log.watermarks(topic, partition).unwrap().high
+    }
+
+    /// Appends as a client that tries again until it is acknowledged: what lies there twice means the same.
+    pub(crate) fn append_surely<T: Avro>(&mut self, topic: &str, partition: u32, key: &str, record: &T) -> Vec<i64> {
+        let bytes = schemas::encode(record).unwrap();
+        loop {
+            if let Ok(offsets) = self.append(topic, partition, key.to_owned(), bytes.clone()) {
+                return offsets;
+            }
+        }
     }
 
     /// What ingest makes of one alert. True when the log acknowledged all of it.

@@ -34,7 +34,7 @@ fn list(app: &App, selection: &Selection) -> Result<String, serde_json::Error> {
     let moment = Moment::of(&app.view, app.now());
     let mut found: BTreeMap<Fingerprint, (Timestamp, String)> = BTreeMap::new();
     let mut failed = None;
-    moment.view.each_group(|_, held| {
+    moment.view.each_group(|held| {
         for (fingerprint, alert) in held.alerts() {
             if found
                 .get(&fingerprint)

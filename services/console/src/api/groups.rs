@@ -38,7 +38,7 @@ fn list(app: &App, selection: &Selection) -> Vec<AlertGroup> {
     let mut groups = Vec::new();
     moment
         .view
-        .each_group(|_, held| groups.extend(group(&moment, held, selection)));
+        .each_group(|held| groups.extend(group(&moment, held, selection)));
     groups.sort_by(|a, b| {
         a.labels
             .before(&b.labels)
@@ -53,8 +53,8 @@ fn list(app: &App, selection: &Selection) -> Vec<AlertGroup> {
 }
 
 /// A group with what is asked for of it; none where that is nothing.
-fn group(moment: &Moment<'_>, held: &Held, selection: &Selection) -> Option<AlertGroup> {
-    let texts = held.texts().filter(|_| held.in_correlate)?;
+fn group(moment: &Moment<'_>, held: &Held<'_>, selection: &Selection) -> Option<AlertGroup> {
+    let texts = held.texts().filter(|_| held.in_correlate())?;
     let of_incident = || held.incident().map(|incident| incident.receiver);
     let receiver = moment
         .receiver_of_route(&texts.route)

@@ -285,7 +285,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, params: Params) -> Result<
 pub(super) fn newest(view: &View, wanted: impl Fn(&RouteIncident) -> bool, limit: usize) -> (Vec<Summary>, usize) {
     let mut newest: BTreeMap<(Reverse<Timestamp>, String), RouteIncident> = BTreeMap::new();
     let mut total = 0;
-    view.each_group(|_, held| {
+    view.each_group(|held| {
         if let Some(incident) = held.incident().filter(&wanted) {
             total += 1;
             newest.insert((Reverse(incident.opened_at), incident.incident_id.clone()), incident);
@@ -328,7 +328,7 @@ fn detail(app: &App, id: &str) -> Result<Detail, Refusal> {
         limit: MAX_ENTRIES,
     };
     let found = history::entries(app, &filter).map_err(Refusal::later)?;
-    let held = |held: &Held| {
+    let held = |held: Held<'_>| {
         let mut alerts: Vec<_> = held
             .alerts()
             .filter_map(|(id, alert)| Alert::of(id, alert))

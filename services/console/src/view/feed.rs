@@ -126,7 +126,7 @@ fn reader(log: &dyn Log, view: &View, partitions: &[(&'static str, u32)]) -> Res
             )
         })
         .collect();
-    log.reader(&from)
+    log.view_reader(&from)
 }
 
 /// How many partitions a topic has; refused where it does not exist.

@@ -2,15 +2,14 @@
 
 use std::sync::PoisonError;
 
-use alert::GroupHash;
+use alert::{Fingerprint, GroupHash};
 use processor::{Record, StateKey, Stored};
 use schemas::{
     Avro, CORRELATE_ALERT, CORRELATE_GROUP, NotificationRequest, NotifyProgress, RouteCommand, RouteIncident,
-    route_keys, topics,
+    notify_keys, route_keys, topics,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::held::Held;
 use super::{Kept, View};
 
 impl View {
@@ -63,10 +62,13 @@ impl View {
             return Err(error);
         }
         match (topic, kind) {
-            (topics::CORRELATE_CHANGELOG, CORRELATE_GROUP) => self.group_record(group, value)?,
+            (topics::CORRELATE_CHANGELOG, CORRELATE_GROUP) => {
+                self.groups.change(group, |held| held.set_group(value));
+            }
             (topics::CORRELATE_CHANGELOG, CORRELATE_ALERT) => self.alert(group, key.rest(), value)?,
             (topics::ROUTE_CHANGELOG, route_keys::INCIDENT) => self.take_incident(group, value)?,
             (topics::ROUTE_CHANGELOG, route_keys::COMMAND) => self.command(&record.key, value)?,
+            (topics::NOTIFY_CHANGELOG, notify_keys::TALLY) => self.tally(record.partition, value)?,
             (topics::NOTIFY_CHANGELOG, _) => self.request(group, key.as_bytes(), value),
             // Ladders, slots, parts: how the stages work, not what people look at.
             _ => {}
@@ -74,35 +76,13 @@ impl View {
         Ok(())
     }
 
-    /// Changes what is held of a group, and forgets it when nothing is left.
-    fn change(&self, group: GroupHash, change: impl FnOnce(&mut Held)) {
-        let mut entry = self.groups.entry(group).or_default();
-        change(entry.value_mut());
-        let empty = entry.value().is_empty();
-        drop(entry);
-        if empty {
-            self.groups.remove(&group);
-        }
-    }
-
     fn alert(&self, group: GroupHash, rest: &[u8], value: Option<&[u8]>) -> Result<(), String> {
         let fingerprint = rest
             .try_into()
             .map(u64::from_be_bytes)
             .map_err(|_| "not an alert's key".to_owned())?;
-        self.change(group, |held| match value {
-            Some(bytes) => held.alerts.set(fingerprint, bytes),
-            None => held.alerts.remove(fingerprint),
-        });
-        Ok(())
-    }
-
-    fn group_record(&self, group: GroupHash, value: Option<&[u8]>) -> Result<(), String> {
-        let new = value
-            .map(schemas::decode)
-            .transpose()
-            .map_err(|error| error.to_string())?;
-        self.change(group, |held| held.set_group(new));
+        self.groups
+            .change(group, |held| held.set_alert(Fingerprint(fingerprint), value));
         Ok(())
     }
 
@@ -111,18 +91,20 @@ impl View {
             .map(schemas::decode)
             .transpose()
             .map_err(|error| error.to_string())?;
-        let id = new.as_ref().map(|new| new.incident_id.clone());
-        let before = self.groups.get(&group).and_then(|held| held.incident_id());
-        if let Some(before) = before.filter(|before| id.as_ref() != Some(before)) {
-            self.incidents
-                .remove_if(&xxh3_64(before.as_bytes()), |_, of| *of == group);
+        let id = new.map(|new| new.incident_id);
+        let place = |id: &str| xxh3_64(id.as_bytes());
+        // Mostly it is the incident that was there.
+        let known = id
+            .as_ref()
+            .is_some_and(|id| self.incidents.get(&place(id)).is_some_and(|of| *of == group));
+        if !known && let Some(before) = self.groups.with(&group, |held| held.incident_id()).flatten() {
+            self.incidents.remove_if(&place(&before), |_, of| *of == group);
         }
-        let mut set = Ok(());
-        self.change(group, |held| set = held.set_incident(new));
-        if let Some(id) = id {
-            self.incidents.insert(xxh3_64(id.as_bytes()), group);
+        self.groups.change(group, |held| held.set_incident(value));
+        if let Some(id) = id.filter(|_| !known) {
+            self.incidents.insert(place(&id), group);
         }
-        set.map_err(|error| error.to_string())
+        Ok(())
     }
 
     fn command(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
@@ -137,6 +119,13 @@ impl View {
         Ok(())
     }
 
+    fn tally(&self, partition: u32, value: Option<&[u8]>) -> Result<(), String> {
+        if let Some(bytes) = value {
+            self.take_tally(partition, schemas::decode(bytes).map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+
     /// Notify's request and its progress are held; its alerts are not: correlate's are.
     fn request(&self, group: GroupHash, key: &[u8], value: Option<&[u8]>) {
         let shown = |bytes: &&[u8]| {
@@ -146,9 +135,7 @@ impl View {
             )
         };
         let suffix = key.get(group.as_bytes().len()..).unwrap_or_default();
-        match value.filter(shown) {
-            None if self.groups.get(&group).is_none_or(|held| held.requests.is_empty()) => {}
-            shown => self.change(group, |held| held.set_request(suffix, shown)),
-        }
+        self.groups
+            .change(group, |held| held.set_request(suffix, value.filter(shown)));
     }
 }

@@ -1,78 +1,80 @@
-//! What the view keeps of one group: the stages' records as they stand in the changelogs, not decoded.
+//! What the view keeps of the groups: the stages' records as they stand in the changelogs, not decoded, packed as a stage's
+//! own state is.
 //!
 //! A decoded alert is four times its encoding, and most alerts are never looked at: whoever asks decodes (design 5.7).
 
 use std::collections::BTreeMap;
-use std::mem::take;
+use std::ops::Deref;
 
-use alert::Fingerprint;
-use schemas::{Avro, CorrelateAlert, CorrelateGroup, EncodeError, NotificationRequest, NotifyProgress, RouteIncident};
+use alert::{Fingerprint, GroupHash};
+use dashmap::DashMap;
+use processor::{StateKey, Store, Timers};
+use schemas::{Avro, CorrelateAlert, CorrelateGroup, NotificationRequest, NotifyProgress, RouteIncident};
 
-/// The encoded record of one alert.
-type Encoded = Box<[u8]>;
+/// There while correlate knows the group: a record that says what the group is, or nothing where [`INCIDENT`] says it. Both
+/// stages' records do, and it is held once (design 5.7).
+const GROUP: u8 = 1;
+/// Route's record of its incident.
+const INCIDENT: u8 = 2;
+/// Correlate's record of an alert, by fingerprint.
+const ALERT: u8 = 3;
+/// A record of notify's about what is under way, by what its key ends with. None at rest.
+const REQUEST: u8 = 4;
 
-#[expect(
-    clippy::box_collection,
-    reason = "a map in place would make every group a word larger"
-)]
-/// A group's alerts by fingerprint. Most groups of a large system have one: a map's first node would be ten times that.
-#[derive(Debug, Default)]
-pub(crate) enum Alerts {
-    /// No alert.
-    #[default]
-    None,
-    /// One.
-    One(u64, Encoded),
-    /// Several.
-    Many(Box<BTreeMap<u64, Encoded>>),
+/// In how many parts the groups lie: by the first byte of their hash.
+const PARTS: usize = 256;
+
+/// The groups. Who walks all of them holds one part at a time, and the writing thread goes on with the others: of a million
+/// groups a part has four thousand.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    parts: DashMap<u8, Store>,
 }
 
-impl Alerts {
-    pub(crate) fn set(&mut self, fingerprint: u64, bytes: &[u8]) {
-        match self {
-            Self::None => *self = Self::One(fingerprint, bytes.into()),
-            Self::One(one, held) if *one == fingerprint => *held = bytes.into(),
-            Self::One(one, held) => {
-                let first = (*one, take(held));
-                *self = Self::Many(Box::new(BTreeMap::from([first, (fingerprint, bytes.into())])));
-            }
-            Self::Many(many) => {
-                many.insert(fingerprint, bytes.into());
-            }
+impl Groups {
+    pub(crate) fn new() -> Self {
+        Self {
+            parts: DashMap::with_shard_amount(PARTS),
         }
     }
 
-    pub(crate) fn remove(&mut self, fingerprint: u64) {
-        match self {
-            Self::One(one, _) if *one == fingerprint => *self = Self::None,
-            Self::Many(many) => {
-                many.remove(&fingerprint);
-                if many.len() <= 1 {
-                    *self = many.pop_first().map_or(Self::None, |(one, held)| Self::One(one, held));
+    /// Shows every group to `look`, one after the other, in no order.
+    pub(crate) fn each(&self, mut look: impl FnMut(&Held<'_>)) {
+        for part in &self.parts {
+            let mut last = None;
+            for group in part.from(None).filter_map(|(key, _)| key.group()) {
+                if last.replace(group) != Some(group) {
+                    look(&Records { group, store: &part });
                 }
             }
-            Self::None | Self::One(..) => {}
         }
     }
 
-    pub(crate) fn get(&self, fingerprint: u64) -> Option<&[u8]> {
-        match self {
-            Self::One(one, held) if *one == fingerprint => Some(held),
-            Self::Many(many) => many.get(&fingerprint).map(AsRef::as_ref),
-            Self::None | Self::One(..) => None,
-        }
+    /// Shows one group to `look`; none where nothing of it is held.
+    pub(crate) fn with<T>(&self, group: &GroupHash, look: impl FnOnce(Held<'_>) -> T) -> Option<T> {
+        let part = self.parts.get(&part_of(group))?;
+        part.range(group.as_bytes()).next()?;
+        Some(look(Records {
+            group: *group,
+            store: &part,
+        }))
     }
 
-    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = (u64, &[u8])> + '_> {
-        match self {
-            Self::None => Box::new(std::iter::empty()),
-            Self::One(one, held) => Box::new(std::iter::once((*one, held.as_ref()))),
-            Self::Many(many) => Box::new(many.iter().map(|(fingerprint, held)| (*fingerprint, held.as_ref()))),
-        }
+    /// Changes what is held of a group.
+    pub(crate) fn change<T>(&self, group: GroupHash, change: impl FnOnce(&mut Records<&mut Store>) -> T) -> T {
+        let mut part = self.parts.entry(part_of(&group)).or_default();
+        change(&mut Records {
+            group,
+            store: &mut part,
+        })
     }
 }
 
-/// What both correlate's and route's records say of a group; held once (design 5.7).
+fn part_of(GroupHash([first, ..]): &GroupHash) -> u8 {
+    *first
+}
+
+/// What both correlate's and route's records say of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Texts {
     /// The group's id.
@@ -83,120 +85,143 @@ pub(crate) struct Texts {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-/// One group.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    /// [`Texts`] as JSON, without the names of the fields; there as long as correlate or route knows the group.
-    texts: Option<Box<str>>,
-    /// Correlate knows the group.
-    pub(crate) in_correlate: bool,
-    /// Correlate's records of its alerts.
-    pub(crate) alerts: Alerts,
-    /// Route's record of its incident, without the texts.
-    incident: Option<Encoded>,
-    /// Notify's records of what is under way, by what their keys end with. Empty at rest.
-    pub(crate) requests: Vec<(Box<[u8]>, Encoded)>,
-}
-
-impl Held {
-    /// Whether nothing of the group is left.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.in_correlate && matches!(self.alerts, Alerts::None) && self.incident.is_none() && self.requests.is_empty()
-    }
-
-    /// Takes correlate's record of the group, or its end.
-    pub(crate) fn set_group(&mut self, group: Option<CorrelateGroup>) {
-        self.in_correlate = group.is_some();
-        let texts = group.map(|group| Texts {
+impl Texts {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if schemas::schema_of(bytes) == Some(RouteIncident::NAME) {
+            let incident = read::<RouteIncident>(bytes)?.whole();
+            return Some(Self {
+                id: incident.group,
+                route: incident.route,
+                labels: incident.group_labels,
+            });
+        }
+        let group = read::<CorrelateGroup>(bytes)?.whole();
+        Some(Self {
             id: group.group_id,
             route: group.route,
             labels: group.group_labels,
-        });
-        self.set_texts(texts);
+        })
+    }
+}
+
+/// One group's records in the part that holds them.
+#[derive(Debug)]
+pub(crate) struct Records<S> {
+    group: GroupHash,
+    store: S,
+}
+
+/// One group, to look at.
+pub(crate) type Held<'a> = Records<&'a Store>;
+
+impl<S: Deref<Target = Store>> Records<S> {
+    fn bytes(&self, kind: u8, rest: &[u8]) -> Option<&[u8]> {
+        let stored = self.store.get(&StateKey::with(self.group, kind, rest))?;
+        Some(stored.bytes)
     }
 
-    /// Takes route's record of its incident, or its end.
-    pub(crate) fn set_incident(&mut self, incident: Option<RouteIncident>) -> Result<(), EncodeError> {
-        let (mut texts, mut encoded) = (None, None);
-        if let Some(mut incident) = incident {
-            texts = Some(Texts {
-                id: take(&mut incident.group),
-                route: take(&mut incident.route),
-                labels: take(&mut incident.group_labels),
-            });
-            encoded = Some(schemas::encode(&incident)?.into_boxed_slice());
-        }
-        self.incident = encoded;
-        self.set_texts(texts);
-        Ok(())
+    /// The records of one kind, by what their keys end with.
+    fn all(&self, kind: u8) -> impl Iterator<Item = (StateKey, &[u8])> {
+        let prefix = StateKey::new(self.group, kind);
+        self.store
+            .range(prefix.as_bytes())
+            .map(|(key, stored)| (key, stored.bytes))
     }
 
-    fn set_texts(&mut self, texts: Option<Texts>) {
-        if let Some(texts) = texts {
-            // Strings under string keys: this cannot fail.
-            self.texts = serde_json::to_string(&(&texts.id, &texts.route, &texts.labels))
-                .ok()
-                .map(Into::into);
-        } else if !self.in_correlate && self.incident.is_none() {
-            self.texts = None;
-        }
+    /// Whether correlate knows the group.
+    pub(crate) fn in_correlate(&self) -> bool {
+        self.bytes(GROUP, &[]).is_some()
     }
 
     /// What the group is; none once neither correlate nor route knows it.
     pub(crate) fn texts(&self) -> Option<Texts> {
-        let (id, route, labels) = self
-            .texts
-            .as_deref()
-            .and_then(|texts| serde_json::from_str(texts).ok())?;
-        Some(Texts { id, route, labels })
+        let record = self.bytes(INCIDENT, &[]).or_else(|| self.bytes(GROUP, &[]));
+        Texts::of(record?)
     }
 
     /// Route's record of its incident.
     pub(crate) fn incident(&self) -> Option<RouteIncident> {
-        let mut incident: RouteIncident = read(self.incident.as_deref()?)?;
-        let texts = self.texts()?;
-        (incident.group, incident.route, incident.group_labels) = (texts.id, texts.route, texts.labels);
-        Some(incident)
+        let incident: RouteIncident = read(self.bytes(INCIDENT, &[])?)?;
+        Some(incident.whole())
     }
 
     /// The incident's id.
     pub(crate) fn incident_id(&self) -> Option<String> {
-        self.incident
-            .as_deref()
-            .and_then(read)
-            .map(|incident: RouteIncident| incident.incident_id)
+        let incident: RouteIncident = read(self.bytes(INCIDENT, &[])?)?;
+        Some(incident.incident_id)
+    }
+
+    /// Correlate's record of one alert.
+    pub(crate) fn alert(&self, Fingerprint(fingerprint): Fingerprint) -> Option<CorrelateAlert> {
+        read(self.bytes(ALERT, &fingerprint.to_be_bytes())?)
     }
 
     /// Correlate's records of its alerts, by fingerprint.
     pub(crate) fn alerts(&self) -> impl Iterator<Item = (Fingerprint, CorrelateAlert)> {
-        self.alerts
-            .iter()
-            .filter_map(|(fingerprint, bytes)| Some((Fingerprint(fingerprint), read(bytes)?)))
+        self.all(ALERT).filter_map(|(key, bytes)| {
+            let fingerprint = u64::from_be_bytes(key.rest().try_into().ok()?);
+            Some((Fingerprint(fingerprint), read(bytes)?))
+        })
     }
 
     /// What is under way: each request without its alerts, and how far it is.
     pub(crate) fn requests(&self) -> Vec<(NotificationRequest, Option<NotifyProgress>)> {
         let of = |name: &'static str| {
-            self.requests
-                .iter()
+            self.all(REQUEST)
                 .filter(move |(_, bytes)| schemas::schema_of(bytes) == Some(name))
         };
-        let progress_of = |suffix: &[u8]| {
-            let slot = suffix.get(1..);
+        let progress_of = |request: &StateKey| {
+            let slot = request.rest().get(1..);
             let mut all = of(NotifyProgress::NAME);
-            all.find(|(other, _)| other.get(1..) == slot)
+            all.find(|(key, _)| key.rest().get(1..) == slot)
                 .and_then(|(_, bytes)| read(bytes))
         };
         of(NotificationRequest::NAME)
-            .filter_map(|(suffix, bytes)| Some((read(bytes)?, progress_of(suffix))))
+            .filter_map(|(key, bytes)| Some((read(bytes)?, progress_of(&key))))
             .collect()
     }
+}
 
-    pub(crate) fn set_request(&mut self, suffix: &[u8], value: Option<&[u8]>) {
-        self.requests.retain(|(held, _)| held.as_ref() != suffix);
-        if let Some(value) = value {
-            self.requests.push((suffix.into(), value.into()));
+impl Records<&mut Store> {
+    fn set(&mut self, kind: u8, rest: &[u8], bytes: Option<&[u8]>) {
+        let key = StateKey::with(self.group, kind, rest);
+        match bytes {
+            Some(bytes) => self.store.put(key, &Timers::none(), bytes),
+            None => self.store.delete(&key),
         }
+        // Nothing is ever taken back here.
+        self.store.committed();
+    }
+
+    /// Takes correlate's record of an alert, or its end.
+    pub(crate) fn set_alert(&mut self, Fingerprint(fingerprint): Fingerprint, bytes: Option<&[u8]>) {
+        self.set(ALERT, &fingerprint.to_be_bytes(), bytes);
+    }
+
+    /// Takes correlate's record of the group, or its end.
+    pub(crate) fn set_group(&mut self, bytes: Option<&[u8]>) {
+        let known = self.bytes(INCIDENT, &[]).is_some();
+        self.set(GROUP, &[], bytes.map(|bytes| if known { &[] } else { bytes }));
+    }
+
+    /// Takes route's record of its incident, or its end.
+    pub(crate) fn set_incident(&mut self, bytes: Option<&[u8]>) {
+        let last = bytes.is_none().then(|| self.bytes(INCIDENT, &[])).flatten();
+        let last = last.map(<[u8]>::to_vec);
+        self.set(INCIDENT, &[], bytes);
+        // What an incident that goes was the last to say of the group stays.
+        let says = last.as_deref().unwrap_or_default();
+        if self
+            .bytes(GROUP, &[])
+            .is_some_and(|group| group.is_empty() == bytes.is_none())
+        {
+            self.set(GROUP, &[], Some(says));
+        }
+    }
+
+    /// Takes notify's record of something under way, or its end.
+    pub(crate) fn set_request(&mut self, suffix: &[u8], value: Option<&[u8]>) {
+        self.set(REQUEST, suffix, value);
     }
 }
 

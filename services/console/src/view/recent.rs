@@ -70,7 +70,10 @@ pub(crate) struct Recent {
 impl Recent {
     /// Takes one more entry; the oldest one goes where there are too many.
     pub(crate) fn push(&mut self, kept: Kept) {
-        if let Some(entry) = kept.entry().filter(|entry| entry.kind.starts_with(ANSWER_KINDS))
+        // Few entries are answers, and only what may be one is decoded for it.
+        let may_be = memchr::memmem::find(&kept.bytes, ANSWER_KINDS.as_bytes()).is_some();
+        let entry = may_be.then(|| kept.entry()).flatten();
+        if let Some(entry) = entry.filter(|entry| entry.kind.starts_with(ANSWER_KINDS))
             && let (Some(incident), Some(id)) = (entry.fields.get("incident"), entry.fields.get("id"))
         {
             self.answer((incident.clone(), id.clone()), entry);

@@ -12,7 +12,7 @@ use config::{Config, Source};
 use console::{ConfigFiles, Service, Settings, publish_config};
 use processor::{Meta, StateKey, Stored, Timers};
 use runtime::{Health, Prefix, Web};
-use schemas::topics::{self, Cleanup, Partitions};
+use schemas::topics;
 use schemas::{
     AlertBody, AlertPhase, Avro, CORRELATE_ALERT, CORRELATE_GROUP, CorrelateAlert, CorrelateGroup, GroupPhase,
     IncidentStatus, JournalEntry, LadderPhase, LadderPosition, RouteIncident, route_keys,
@@ -94,16 +94,7 @@ impl World {
     /// A log with every topic and nothing but a config.
     pub(crate) fn new() -> Self {
         let log = SimLog::new(1, now());
-        let new = topics::TOPICS.iter().map(|spec| NewTopic {
-            name: spec.name.to_owned(),
-            partitions: match spec.partitions {
-                Partitions::PerGroup => PARTITIONS,
-                Partitions::Fixed(count) => count,
-            },
-            compacted: spec.cleanup == Cleanup::Compact,
-            retention: Duration::from_secs(3_600),
-        });
-        log.create_topics(&new.collect::<Vec<_>>()).unwrap();
+        log.create_topics(&NewTopic::ours(PARTITIONS)).unwrap();
         let files = ConfigFiles {
             alertmanager: "alertmanager.yml".to_owned(),
             escalation: None,
@@ -354,6 +345,7 @@ impl Group {
             firing: 1,
             changed: false,
             moving: false,
+            group_derived: false,
         }
     }
 
@@ -399,6 +391,7 @@ impl Group {
             muted_until: None,
             again_at: None,
             forget_at: None,
+            group_derived: false,
         }
     }
 }

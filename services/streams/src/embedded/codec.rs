@@ -1,15 +1,24 @@
-//! How the embedded log's records and its own notes lie in the engine. Everything is big endian, so that the engine's
-//! order of keys is the order of partitions and offsets.
+//! How the embedded log's records lie in its files.
+//!
+//! Records that one transaction or append wrote into one partition are a *run*: a head with a checksum over all of it,
+//! then record after record. The same bytes stand in the journal and in the partition's segment. Numbers of fixed size
+//! are big endian, all others as short as they are (LEB128).
 
 use alert::Timestamp;
 use processor::{Meta, Record};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Layout of a stored record; another one is damage, as the folder's layout file rules out other releases.
-const RECORD: u8 = 1;
 const HAS_VALUE: u8 = 1;
 const HAS_META: u8 = 2;
+const HAS_HEADERS: u8 = 4;
+
+/// A run's head: checksum of all that follows it, length of the records, their count, first offset, append time.
+pub(super) const HEAD_BYTES: usize = 8 + 4 + 4 + 8 + 8;
+/// A run is closed at this size, so that whoever reads needs no more than this and one record at a time.
+const RUN_BYTES: usize = 128 << 10;
 
 /// Takes bytes off the front.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -39,250 +48,262 @@ impl<'a> Bytes<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    fn sized(&mut self) -> Option<&'a [u8]> {
-        let len = self.u32()?;
+    pub(super) fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    pub(super) fn signed(&mut self) -> Option<i64> {
+        let number = self.varint()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    pub(super) fn sized(&mut self) -> Option<&'a [u8]> {
+        let len = self.varint()?;
         self.take(usize::try_from(len).ok()?)
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.sized()?.to_vec()).ok()
     }
 }
 
-fn put_sized(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    out.push(number.to_le_bytes()[0]);
+}
+
+fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_varint(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+pub(super) fn put_sized(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     out.extend(bytes);
 }
 
-/// A record's bytes; its partition is in the engine's key.
-pub(super) fn encode_record(record: &Record) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + record.key.len() + record.bytes().len());
-    out.push(RECORD);
-    let value = if record.value.is_some() { HAS_VALUE } else { 0 };
-    let meta = if record.meta.is_some() { HAS_META } else { 0 };
-    out.push(value | meta);
-    out.extend(record.offset.to_be_bytes());
-    out.extend(record.appended.millis().to_be_bytes());
-    put_sized(&mut out, &record.key);
-    if let Some(meta) = &record.meta {
-        put_sized(&mut out, &meta.encode());
-    }
-    out.extend(u32::try_from(record.headers.len()).unwrap_or(u32::MAX).to_be_bytes());
-    for (name, bytes) in &record.headers {
-        put_sized(&mut out, name.as_bytes());
-        put_sized(&mut out, bytes);
-    }
-    out.extend(record.bytes());
-    out
+/// A record as it lies in a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored<'a> {
+    pub(super) offset: i64,
+    pub(super) appended: i64,
+    pub(super) key: &'a [u8],
+    meta: Option<&'a [u8]>,
+    headers: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
 }
 
-/// The offset of a stored record, and whether it is a tombstone and since when.
-pub(super) fn record_head(bytes: &[u8]) -> Option<(i64, Option<i64>)> {
-    let mut bytes = Bytes(bytes);
-    if bytes.u8()? != RECORD {
-        return None;
-    }
-    let flags = bytes.u8()?;
-    let offset = bytes.i64()?;
-    let appended = bytes.i64()?;
-    Some((offset, (flags & HAS_VALUE == 0).then_some(appended)))
-}
-
-/// Reads what [`encode_record`] wrote; none if these are not such bytes.
-pub(super) fn decode_record(partition: u32, bytes: &[u8]) -> Option<Record> {
-    let mut bytes = Bytes(bytes);
-    if bytes.u8()? != RECORD {
-        return None;
-    }
-    let flags = bytes.u8()?;
-    let offset = bytes.i64()?;
-    let appended = Timestamp::from_millis(bytes.i64()?);
-    let key = bytes.sized()?.to_vec();
-    let meta = if flags & HAS_META == 0 {
-        None
-    } else {
-        Some(Meta::decode(bytes.sized()?).ok()?)
-    };
-    let count = bytes.u32()?;
-    let mut headers = Vec::new();
-    for _ in 0..count {
-        let name = String::from_utf8(bytes.sized()?.to_vec()).ok()?;
-        headers.push((name, bytes.sized()?.to_vec()));
-    }
-    let value = (flags & HAS_VALUE != 0).then(|| bytes.0.to_vec());
-    Some(Record {
-        partition,
-        offset,
-        appended,
-        key,
-        value,
-        meta,
-        headers,
-    })
-}
-
-/// The engine's key of a record where records are dropped by age.
-pub(super) fn offset_key(partition: u32, offset: i64) -> Vec<u8> {
-    let mut out = partition.to_be_bytes().to_vec();
-    out.extend(offset.to_be_bytes());
-    out
-}
-
-/// The engine's key of a record where only the newest of each key is kept: a new one takes the old one's place.
-pub(super) fn compacted_key(partition: u32, key: &[u8]) -> Vec<u8> {
-    let mut out = partition.to_be_bytes().to_vec();
-    out.extend(key);
-    out
-}
-
-/// The first note: how many batches were ever written and the clock at the last one.
-pub(super) const SEQUENCE: &[u8] = b"n";
-/// Notes of topics, by name.
-pub(super) const TOPICS: &[u8] = b"t";
-/// Notes of segments, by topic and number.
-pub(super) const SEGMENTS: &[u8] = b"s";
-/// The next offset of each partition.
-pub(super) const HIGHS: &[u8] = b"h";
-/// What groups have committed.
-pub(super) const OFFSETS: &[u8] = b"o";
-
-pub(super) fn encode_sequence(sequence: u64, clock: i64) -> Vec<u8> {
-    let mut out = sequence.to_be_bytes().to_vec();
-    out.extend(clock.to_be_bytes());
-    out
-}
-
-pub(super) fn decode_sequence(bytes: &[u8]) -> Option<(u64, i64)> {
-    let mut bytes = Bytes(bytes);
-    Some((bytes.u64()?, bytes.i64()?))
-}
-
-/// What is noted of a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TopicNote {
-    pub(super) id: u32,
-    pub(super) partitions: u32,
-    pub(super) compacted: bool,
-    pub(super) retention_ms: i64,
-}
-
-pub(super) fn topic_key(name: &str) -> Vec<u8> {
-    [TOPICS, name.as_bytes()].concat()
-}
-
-impl TopicNote {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = self.id.to_be_bytes().to_vec();
-        out.extend(self.partitions.to_be_bytes());
-        out.push(u8::from(self.compacted));
-        out.extend(self.retention_ms.to_be_bytes());
-        out
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(bytes);
+impl<'a> Stored<'a> {
+    fn parse(bytes: &mut Bytes<'a>, head: &Head) -> Option<Self> {
+        let flags = bytes.u8()?;
+        let offset = head.first.checked_add_unsigned(bytes.varint()?)?;
+        let appended = head.appended.checked_add(bytes.signed()?)?;
+        let key = bytes.sized()?;
+        let mut part = |flag: u8| match flags & flag {
+            0 => Some(None),
+            _ => bytes.sized().map(Some),
+        };
+        let (meta, headers, value) = (part(HAS_META)?, part(HAS_HEADERS)?, part(HAS_VALUE)?);
         Some(Self {
-            id: bytes.u32()?,
-            partitions: bytes.u32()?,
-            compacted: bytes.u8()? == 1,
-            retention_ms: bytes.i64()?,
+            offset,
+            appended,
+            key,
+            meta,
+            headers,
+            value,
         })
     }
-}
 
-/// What is noted of a segment: the unit that is dropped whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SegmentNote {
-    /// When it was begun, by the log's clock.
-    pub(super) created: i64,
-    /// When its last record was appended; known once it is closed.
-    pub(super) newest: i64,
-    /// Bytes of its records; known once it is closed.
-    pub(super) bytes: u64,
-    /// Its first offset in each partition.
-    pub(super) starts: Vec<i64>,
-}
-
-pub(super) fn segment_key(topic: u32, segment: u64) -> Vec<u8> {
-    let mut out = SEGMENTS.to_vec();
-    out.extend(topic.to_be_bytes());
-    out.extend(segment.to_be_bytes());
-    out
-}
-
-pub(super) fn parse_segment_key(key: &[u8]) -> Option<(u32, u64)> {
-    let mut bytes = Bytes(key.strip_prefix(SEGMENTS)?);
-    Some((bytes.u32()?, bytes.u64()?))
-}
-
-impl SegmentNote {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = self.created.to_be_bytes().to_vec();
-        out.extend(self.newest.to_be_bytes());
-        out.extend(self.bytes.to_be_bytes());
-        for start in &self.starts {
-            out.extend(start.to_be_bytes());
+    /// The record, of that partition; none if its bytes are none that we wrote.
+    pub(super) fn record(&self, partition: u32) -> Option<Record> {
+        let mut headers = Vec::new();
+        let mut rest = Bytes(self.headers.unwrap_or_default());
+        while !rest.0.is_empty() {
+            headers.push((rest.text()?, rest.sized()?.to_vec()));
         }
-        out
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(bytes);
-        let (created, newest, size) = (bytes.i64()?, bytes.i64()?, bytes.u64()?);
-        let mut starts = Vec::new();
-        while !bytes.0.is_empty() {
-            starts.push(bytes.i64()?);
-        }
-        Some(Self {
-            created,
-            newest,
-            bytes: size,
-            starts,
+        let meta = match self.meta {
+            None => None,
+            Some(bytes) => Some(Meta::decode(bytes).ok()?),
+        };
+        Some(Record {
+            partition,
+            offset: self.offset,
+            appended: Timestamp::from_millis(self.appended),
+            key: self.key.to_vec(),
+            value: self.value.map(<[u8]>::to_vec),
+            meta,
+            headers,
         })
     }
+
+    fn put(&self, out: &mut Vec<u8>, head: &Head) {
+        let flag = |part: Option<&[u8]>, flag: u8| if part.is_some() { flag } else { 0 };
+        out.push(flag(self.value, HAS_VALUE) | flag(self.meta, HAS_META) | flag(self.headers, HAS_HEADERS));
+        put_varint(out, self.offset.saturating_sub(head.first).unsigned_abs());
+        put_signed(out, self.appended.saturating_sub(head.appended));
+        put_sized(out, self.key);
+        for part in [self.meta, self.headers, self.value].into_iter().flatten() {
+            put_sized(out, part);
+        }
+    }
 }
 
-pub(super) fn high_key(topic: u32, partition: u32) -> Vec<u8> {
-    let mut out = HIGHS.to_vec();
-    out.extend(topic.to_be_bytes());
-    out.extend(partition.to_be_bytes());
-    out
+/// What stands before the records of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    checksum: u64,
+    /// How long its records are together.
+    body: usize,
+    /// How many they are.
+    pub(super) count: u32,
+    /// The first one's offset.
+    pub(super) first: i64,
+    /// The first one's append time.
+    pub(super) appended: i64,
 }
 
-pub(super) fn parse_high_key(key: &[u8]) -> Option<(u32, u32)> {
-    let mut bytes = Bytes(key.strip_prefix(HIGHS)?);
-    Some((bytes.u32()?, bytes.u32()?))
+impl Head {
+    /// Of a run that begins here; none where too few bytes are left.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        Some(Self {
+            checksum: bytes.u64()?,
+            body: usize::try_from(bytes.u32()?).ok()?,
+            count: bytes.u32()?,
+            first: bytes.i64()?,
+            appended: bytes.i64()?,
+        })
+    }
+
+    /// How long the whole run is.
+    pub(super) fn bytes(&self) -> usize {
+        HEAD_BYTES + self.body
+    }
 }
 
-pub(super) fn offsets_key(group: &str, topic: &str, partition: u32) -> Vec<u8> {
-    let mut out = OFFSETS.to_vec();
-    put_sized(&mut out, group.as_bytes());
-    put_sized(&mut out, topic.as_bytes());
-    out.extend(partition.to_be_bytes());
-    out
+/// A run whose checksum is right.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) head: Head,
+    records: Bytes<'a>,
 }
 
-pub(super) fn parse_offsets_key(key: &[u8]) -> Option<(String, String, u32)> {
-    let mut bytes = Bytes(key.strip_prefix(OFFSETS)?);
-    let group = String::from_utf8(bytes.sized()?.to_vec()).ok()?;
-    let topic = String::from_utf8(bytes.sized()?.to_vec()).ok()?;
-    Some((group, topic, bytes.u32()?))
+impl<'a> Run<'a> {
+    /// The run that these bytes begin with.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let head = Head::parse(bytes)?;
+        let whole = bytes.get(..head.bytes())?;
+        let (summed, records) = (whole.get(8..)?, whole.get(HEAD_BYTES..)?);
+        (xxh3_64(summed) == head.checksum).then_some(Self {
+            head,
+            records: Bytes(records),
+        })
+    }
+
+    /// Its records in their order; what is not readable, though its checksum is right, is none.
+    pub(super) fn records(self) -> impl Iterator<Item = Option<Stored<'a>>> {
+        let (head, mut rest) = (self.head, self.records);
+        (0..head.count).map(move |_| Stored::parse(&mut rest, &head))
+    }
 }
 
-pub(super) fn encode_committed(offset: i64, lane: &str) -> Vec<u8> {
-    let mut out = offset.to_be_bytes().to_vec();
-    out.extend(lane.as_bytes());
-    out
+/// Records of one partition as they are put together into runs.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    bytes: Vec<u8>,
+    /// Where the open run begins, and its head.
+    open: Option<(usize, Head)>,
+    scratch: Vec<u8>,
 }
 
-pub(super) fn decode_committed(bytes: &[u8]) -> Option<(i64, String)> {
-    let mut bytes = Bytes(bytes);
-    let offset = bytes.i64()?;
-    Some((offset, String::from_utf8(bytes.0.to_vec()).ok()?))
+impl Runs {
+    /// Adds a record, whose offset is greater than the last one's.
+    pub(super) fn push(&mut self, record: &Record) {
+        let meta = record.meta.map(|meta| meta.encode());
+        let mut headers = std::mem::take(&mut self.scratch);
+        headers.clear();
+        for (name, value) in &record.headers {
+            put_sized(&mut headers, name.as_bytes());
+            put_sized(&mut headers, value);
+        }
+        self.push_stored(&Stored {
+            offset: record.offset,
+            appended: record.appended.millis(),
+            key: &record.key,
+            meta: meta.as_deref(),
+            headers: (!headers.is_empty()).then_some(&*headers),
+            value: record.value.as_deref(),
+        });
+        self.scratch = headers;
+    }
+
+    pub(super) fn push_stored(&mut self, record: &Stored<'_>) {
+        if self
+            .open
+            .is_some_and(|(begin, _)| self.bytes.len() - begin >= RUN_BYTES)
+        {
+            self.close();
+        }
+        let (_, head) = self.open.get_or_insert_with(|| {
+            let head = Head {
+                checksum: 0,
+                body: 0,
+                count: 0,
+                first: record.offset,
+                appended: record.appended,
+            };
+            let begin = self.bytes.len();
+            self.bytes.resize(begin + HEAD_BYTES, 0);
+            (begin, head)
+        });
+        head.count += 1;
+        let head = *head;
+        record.put(&mut self.bytes, &head);
+    }
+
+    fn close(&mut self) {
+        let Some((begin, head)) = self.open.take() else { return };
+        let body = u32::try_from(self.bytes.len() - begin - HEAD_BYTES).unwrap_or(u32::MAX);
+        let mut bytes = body.to_be_bytes().to_vec();
+        bytes.extend(head.count.to_be_bytes());
+        bytes.extend(head.first.to_be_bytes());
+        bytes.extend(head.appended.to_be_bytes());
+        if let Some(place) = self.bytes.get_mut(begin + 8..begin + HEAD_BYTES) {
+            place.copy_from_slice(&bytes);
+        }
+        let sum = xxh3_64(self.bytes.get(begin + 8..).unwrap_or_default());
+        if let Some(place) = self.bytes.get_mut(begin..begin + 8) {
+            place.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+
+    /// How many bytes it has so far.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The runs' bytes.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.close();
+        self.bytes
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_comes_back_as_it_went() {
+    fn records() -> Vec<Record> {
         let plain = Record {
             partition: 7,
             offset: 42,
@@ -293,6 +314,7 @@ mod tests {
             headers: vec![("h".to_owned(), b"x".to_vec()), (String::new(), Vec::new())],
         };
         let tombstone = Record {
+            offset: 43,
             value: None,
             meta: Some(Meta {
                 id: 9,
@@ -301,50 +323,67 @@ mod tests {
             ..plain.clone()
         };
         let empty = Record {
+            offset: 100_000,
+            appended: Timestamp::from_millis(1_600_000_000_000),
             value: Some(Vec::new()),
             key: Vec::new(),
             headers: Vec::new(),
             ..plain.clone()
         };
-        for record in [plain, tombstone, empty] {
-            let bytes = encode_record(&record);
-            assert_eq!(decode_record(7, &bytes), Some(record.clone()));
-            let dead = record.value.is_none().then_some(record.appended.millis());
-            assert_eq!(record_head(&bytes), Some((42, dead)));
-            let head = 18 + 4 + record.key.len();
-            for cut in 0..head {
-                assert_eq!(decode_record(7, &bytes[..cut]), None, "cut at {cut}");
-            }
+        vec![plain, tombstone, empty]
+    }
+
+    #[test]
+    fn records_come_back_as_they_went() {
+        let mut runs = Runs::default();
+        for record in &records() {
+            runs.push(record);
+        }
+        let bytes = runs.finish();
+        let run = Run::parse(&bytes).unwrap();
+        assert_eq!((run.head.count, run.head.first, run.head.bytes()), (3, 42, bytes.len()));
+        let found: Vec<Record> = run.records().map(|stored| stored.unwrap().record(7).unwrap()).collect();
+        assert_eq!(found, records());
+    }
+
+    #[test]
+    fn a_run_that_is_cut_or_changed_is_none() {
+        let mut runs = Runs::default();
+        for record in &records() {
+            runs.push(record);
+        }
+        let bytes = runs.finish();
+        for cut in 0..bytes.len() {
+            assert!(Run::parse(&bytes[..cut]).is_none(), "cut at {cut}");
+        }
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x10;
+            assert!(Run::parse(&changed).is_none(), "byte {place}");
         }
     }
 
     #[test]
-    fn notes_come_back_as_they_went() {
-        let topic = TopicNote {
-            id: 3,
-            partitions: 16,
-            compacted: true,
-            retention_ms: 86_400_000,
+    fn a_run_ends_before_it_is_large() {
+        let mut runs = Runs::default();
+        let large = Record {
+            value: Some(vec![7; 50_000]),
+            ..records().remove(0)
         };
-        assert_eq!(TopicNote::decode(&topic.encode()), Some(topic));
-        let segment = SegmentNote {
-            created: 1,
-            newest: -1,
-            bytes: 5,
-            starts: vec![0, 9, i64::MAX],
-        };
-        assert_eq!(SegmentNote::decode(&segment.encode()), Some(segment));
-        assert_eq!(parse_segment_key(&segment_key(1, 2)), Some((1, 2)));
-        assert_eq!(parse_high_key(&high_key(1, 2)), Some((1, 2)));
-        let key = offsets_key("route", "incidents", 5);
-        assert_eq!(
-            parse_offsets_key(&key),
-            Some(("route".to_owned(), "incidents".to_owned(), 5))
-        );
-        assert_eq!(
-            decode_committed(&encode_committed(8, "lane")),
-            Some((8, "lane".to_owned()))
-        );
-        assert_eq!(decode_sequence(&encode_sequence(8, -3)), Some((8, -3)));
+        for offset in 0..10 {
+            runs.push(&Record {
+                offset,
+                ..large.clone()
+            });
+        }
+        let (bytes, mut at, mut next) = (runs.finish(), 0, 0);
+        while at < bytes.len() {
+            let run = Run::parse(&bytes[at..]).unwrap();
+            assert!(run.head.bytes() < RUN_BYTES + 60_000);
+            assert_eq!(run.head.first, next);
+            next += i64::from(run.head.count);
+            at += run.head.bytes();
+        }
+        assert_eq!(next, 10);
     }
 }

@@ -1,16 +1,15 @@
-//! Reading one partition: from its tail in memory where that reaches back far enough, else from the engine in pieces.
+//! Reading one partition: from its tail in memory where that reaches back far enough, else from its segments in pieces.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fjall::Keyspace;
 use processor::Record;
 
-use super::codec;
-use super::state::{Kept, Topic, start};
+use super::segment::{ReadError, Scan, SegmentFile};
+use super::state::Topic;
 use crate::log::LogError;
 
-/// What one read of the engine brings at most; a restore makes one call for each.
+/// What one read of a segment brings at most; a restore makes one call for each.
 const CHUNK_RECORDS: usize = 4_000;
 const CHUNK_BYTES: usize = 2 << 20;
 
@@ -19,10 +18,12 @@ const CHUNK_BYTES: usize = 2 << 20;
 pub(super) struct Cursor {
     /// The next offset.
     pub(super) position: i64,
-    /// Read from the engine and not given out yet.
+    /// Read from a segment and not given out yet.
     ahead: VecDeque<Record>,
     /// Where the position goes when these are given out.
     ahead_end: i64,
+    /// The segment that is being read, and the offset it stands at.
+    open: Option<(Arc<SegmentFile>, Scan, i64)>,
 }
 
 /// What a cursor can give now.
@@ -33,14 +34,16 @@ pub(super) enum Step {
     Tail(Vec<Arc<Record>>),
     /// It has records in hand already.
     Ahead,
-    /// The engine is to be asked, without the lock.
+    /// A segment is to be read, without the lock.
     Read(Read),
 }
 
-/// A read of the engine.
+/// A read of a segment.
 pub(super) struct Read {
-    keyspace: Keyspace,
-    compacted: bool,
+    file: Arc<SegmentFile>,
+    bytes: u64,
+    /// Whether every offset must be there.
+    whole: bool,
     partition: u32,
     from: i64,
     to: i64,
@@ -64,43 +67,30 @@ impl Cursor {
         };
         self.position = self.position.max(partition.low);
         if self.position >= partition.high {
+            self.open = None;
             return Step::Nothing;
         }
         if self.position >= partition.tail_start() {
+            self.open = None;
             let records = partition.tail_from(self.position, max);
             if let Some(last) = records.last() {
                 self.position = last.offset + 1;
             }
             return Step::Tail(records);
         }
-        let (from, high) = (self.position, partition.high);
-        match &topic.kept {
-            Kept::Newest(keyspace) => Step::Read(Read {
-                keyspace: keyspace.clone(),
-                compacted: true,
-                partition: number,
-                from,
-                to: high,
-            }),
-            Kept::Segments(segments) => {
-                let mut end = high;
-                for segment in segments.values().rev() {
-                    let Some(first) = start(segment, number) else { continue };
-                    if first <= from {
-                        let keyspace = segment.keyspace.clone();
-                        return Step::Read(Read {
-                            keyspace,
-                            compacted: false,
-                            partition: number,
-                            from,
-                            to: end,
-                        });
-                    }
-                    end = first;
-                }
-                Step::Nothing
-            }
-        }
+        let segments = &partition.segments;
+        let after = segments.partition_point(|segment| segment.note.first <= self.position);
+        let Some(segment) = after.checked_sub(1).and_then(|place| segments.get(place)) else {
+            return Step::Nothing;
+        };
+        Step::Read(Read {
+            file: Arc::clone(&segment.file),
+            bytes: segment.note.bytes,
+            whole: !segment.note.clean,
+            partition: number,
+            from: self.position,
+            to: segments.get(after).map_or(partition.high, |next| next.note.first),
+        })
     }
 
     /// Gives out at most `max` of the records in hand.
@@ -111,72 +101,99 @@ impl Cursor {
             give(record);
         }
         if self.ahead.is_empty() {
+            // Not its room either: a whole partition was in hand, and a reader of many keeps one cursor for each.
+            self.ahead = VecDeque::new();
             self.position = self.position.max(self.ahead_end);
         }
     }
 
     /// Does a read, and takes what it brings in hand.
     pub(super) fn fill(&mut self, read: &Read) -> Result<(), LogError> {
-        let (records, end) = if read.compacted { read.newest()? } else { read.all()? };
-        self.ahead = records;
-        self.ahead_end = end;
+        match self.read(read) {
+            Ok(end) => self.ahead_end = end,
+            // What is there instead is found by the next step.
+            Err(ReadError::Gone) => self.open = None,
+            Err(ReadError::Damaged(what)) => return Err(read.damaged(&what)),
+        }
         if self.ahead.is_empty() {
-            self.position = self.position.max(end);
+            self.position = self.position.max(self.ahead_end);
         }
         Ok(())
+    }
+
+    /// Takes records in hand; gives the offset that was reached.
+    fn read(&mut self, read: &Read) -> Result<i64, ReadError> {
+        let open = self.open.take();
+        let open = open.filter(|(file, _, at)| Arc::ptr_eq(file, &read.file) && *at == read.from);
+        let mut scan = match open {
+            Some((_, scan, _)) => scan,
+            None => read.file.scan(read.from, read.bytes)?,
+        };
+        scan.end = read.bytes;
+        let (mut bytes, mut next) = (0, read.from);
+        let unreadable = || ReadError::Damaged("a record is not readable".to_owned());
+        while self.ahead.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
+            let Some(run) = scan.next()? else {
+                if read.whole && next != read.to {
+                    return Err(ReadError::Damaged(format!("offset {next} is missing")));
+                }
+                return Ok(read.to);
+            };
+            bytes += run.head.bytes();
+            for stored in run.records() {
+                let stored = stored.ok_or_else(unreadable)?;
+                if stored.offset < next {
+                    continue;
+                }
+                if read.whole && stored.offset != next {
+                    return Err(ReadError::Damaged(format!("offset {next} is missing")));
+                }
+                next = stored.offset + 1;
+                self.ahead
+                    .push_back(stored.record(read.partition).ok_or_else(unreadable)?);
+            }
+        }
+        self.open = Some((Arc::clone(&read.file), scan, next));
+        Ok(next)
     }
 }
 
 impl Read {
-    /// The records of a segment: every offset must be there.
-    fn all(&self) -> Result<(VecDeque<Record>, i64), LogError> {
-        let range = codec::offset_key(self.partition, self.from)..codec::offset_key(self.partition, self.to);
-        let (mut records, mut bytes, mut next) = (VecDeque::new(), 0, self.from);
-        for entry in self.keyspace.range(range) {
-            let value = entry.value().map_err(|e| self.damaged(&e.to_string()))?;
-            let record = self.decode(&value)?;
-            if record.offset != next {
-                return Err(self.damaged(&format!("offset {next} is missing")));
-            }
-            next += 1;
-            bytes += value.len();
-            records.push_back(record);
-            if records.len() >= CHUNK_RECORDS || bytes >= CHUNK_BYTES {
-                return Ok((records, next));
-            }
-        }
-        if next != self.to {
-            return Err(self.damaged(&format!("offset {next} is missing")));
-        }
-        Ok((records, next))
-    }
-
-    /// The newest record of each key from the position on, in the order of their offsets. The engine has them in the
-    /// order of keys, so the whole partition is read: a restore wants it whole, and who merely fell behind comes back to
-    /// the tail. What is written meanwhile lies at or behind `to`, and comes from there.
-    fn newest(&self) -> Result<(VecDeque<Record>, i64), LogError> {
-        let mut records = Vec::new();
-        for entry in self.keyspace.prefix(self.partition.to_be_bytes()) {
-            let value = entry.value().map_err(|e| self.damaged(&e.to_string()))?;
-            let (offset, _) = codec::record_head(&value).ok_or_else(|| self.damaged("a record is not readable"))?;
-            if (self.from..self.to).contains(&offset) {
-                records.push(self.decode(&value)?);
-            }
-        }
-        records.sort_unstable_by_key(|r| r.offset);
-        Ok((records.into(), self.to))
-    }
-
-    fn decode(&self, value: &[u8]) -> Result<Record, LogError> {
-        codec::decode_record(self.partition, value).ok_or_else(|| self.damaged("a record is not readable"))
-    }
-
     fn damaged(&self, what: &str) -> LogError {
         LogError::Fatal(format!(
-            "the log is damaged in its part {}, partition {}: {what}. Restore its folder from a backup, or move it away \
-             to begin with an empty log",
-            &**self.keyspace.name(),
-            self.partition
+            "the log is damaged in its segment {}: {what}. Restore its folder from a backup, or move it away to begin \
+             with an empty log",
+            self.file.path().display()
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alert::Timestamp;
+
+    #[test]
+    fn what_was_given_out_takes_no_room_any_more() {
+        let record = |offset| Record {
+            partition: 0,
+            offset,
+            appended: Timestamp::from_millis(0),
+            key: Vec::new(),
+            value: None,
+            meta: None,
+            headers: Vec::new(),
+        };
+        let mut cursor = Cursor {
+            position: 0,
+            ahead: (0..100).map(record).collect(),
+            ahead_end: 120,
+            open: None,
+        };
+        let mut given = 0;
+        cursor.drain(60, |_| given += 1);
+        assert_eq!((given, cursor.position), (60, 60));
+        cursor.drain(60, |_| given += 1);
+        assert_eq!((given, cursor.position, cursor.ahead.capacity()), (100, 120, 0));
     }
 }

@@ -62,8 +62,9 @@ pub enum OpenError {
 }
 
 /// The layout this release writes. Raise it with any change of what lies in the folder.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const LAYOUT_NAME: &str = "alertstream-log";
+const JOURNAL: &str = "journal";
 
 /// The log's folder, held by this process.
 #[derive(Debug)]
@@ -112,9 +113,9 @@ impl Folder {
         })
     }
 
-    /// Where the engine has its files.
-    pub(super) fn engine(&self) -> PathBuf {
-        self.path.join("engine")
+    /// Where the journal lies.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
     pub(super) fn damaged(&self, what: impl Into<String>) -> OpenError {
@@ -170,10 +171,10 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// The high mark: the number of the last batch that the engine said was on disk, kept outside of the engine.
+/// The high mark: the number of the last batch that was on disk, kept outside of the journal.
 ///
-/// It is written after the engine's sync and before anything is acknowledged, and not synced each time: it may lag after
-/// a power cut, but it never runs ahead. An engine that comes back with less than the mark has lost something.
+/// It is written after the journal's sync and before anything is acknowledged, and not synced each time: it may lag after
+/// a power cut, but it never runs ahead. A journal that comes back with less than the mark has lost something.
 #[derive(Debug)]
 pub(super) struct Mark {
     file: File,
@@ -188,7 +189,7 @@ impl Mark {
     fn open(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join("mark");
         if !path.exists() {
-            if folder.join("engine").exists() {
+            if folder.join(JOURNAL).exists() {
                 let what = "its file \"mark\" is missing".to_owned();
                 return Err(OpenError::Damaged {
                     folder: folder.to_owned(),

@@ -10,6 +10,7 @@ use processor::Record;
 use super::cursor::{Cursor, Step};
 use super::shared::{Job, Shared, Ticket};
 use super::state::Lane;
+use super::writer;
 use crate::log::{Event, Join, LogError, Member, NewRecord};
 
 pub(super) struct EmbeddedMember {
@@ -23,6 +24,8 @@ pub(super) struct EmbeddedMember {
     leaving: BTreeSet<u32>,
     cursors: BTreeMap<u32, Cursor>,
     transaction: Option<Vec<NewRecord>>,
+    /// The batch of its last commit.
+    written: u64,
     /// Where the next poll begins, so that no partition starves the others.
     turn: u32,
 }
@@ -73,6 +76,7 @@ impl EmbeddedMember {
             leaving: BTreeSet::new(),
             cursors: BTreeMap::new(),
             transaction: None,
+            written: 0,
             turn: 0,
         })
     }
@@ -250,10 +254,20 @@ impl Member for EmbeddedMember {
             offsets: offsets.to_vec(),
             reply,
         };
-        self.shared.submit(job).map_err(|refused| refused.1)?;
-        answer
+        if let Some(_writing) = self.shared.try_writing() {
+            writer::write(&self.shared, vec![job]);
+        } else {
+            self.shared.submit(job).map_err(|refused| refused.1)?;
+        }
+        let written = answer
             .recv()
-            .unwrap_or_else(|_| Err(LogError::Fatal("the log's writer has ended".to_owned())))
+            .unwrap_or_else(|_| Err(LogError::Fatal("the log's writer has ended".to_owned())));
+        self.written = written?;
+        Ok(())
+    }
+
+    fn durable(&mut self) -> Result<(), LogError> {
+        self.shared.syncing.wait_for(self.written)
     }
 
     fn abort(&mut self) -> Result<(), LogError> {

@@ -75,16 +75,18 @@ impl Reader for EmbeddedReader {
                         Step::Ahead => {
                             let topic = &place.topic;
                             place.cursor.drain(left, |record| out.push((topic.clone(), record)));
-                            // One partition after the other where the engine is read: each may be in hand whole.
+                            // One partition after the other where segments are read: each may be in hand in large pieces.
                             self.turn = index;
                             continue;
                         }
-                        Step::Read(found) => read = Some((index, found)),
+                        Step::Read(found) => {
+                            // What it brings is given out before another partition is read.
+                            self.turn = index;
+                            read = Some((index, found));
+                            break;
+                        }
                     }
                     self.turn = index + 1;
-                    if read.is_some() {
-                        break;
-                    }
                 }
                 if out.is_empty() && tail.is_empty() && read.is_none() {
                     let left = deadline.saturating_duration_since(Instant::now());

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use alert::Timestamp;
 
 use super::Options;
+use super::op::Op;
+use super::retention;
 use super::state::State;
 use super::store::Store;
+use super::syncing::Syncing;
 use crate::log::{AppendDone, LogError, NewRecord, NewTopic};
 
 /// What may wait for the writer, in bytes; beyond it appends are [`LogError::Busy`].
 const QUEUE_BYTES: usize = 64 << 20;
-/// What goes into one write of the engine; enough for a sync to cost little beside it.
+/// What goes into one batch; enough for a sync to cost little beside it.
 const BATCH_BYTES: usize = 8 << 20;
 /// What a record costs beside its bytes, so that a flood of empty ones is bounded too.
 const RECORD_COST: usize = 100;
@@ -22,28 +25,38 @@ const RECORD_COST: usize = 100;
 /// The log's clock.
 #[derive(Debug)]
 pub(super) struct Clock {
-    base: i64,
+    /// Since the epoch, when it was started. Whole milliseconds here would lag behind the machine's clock by up to two of
+    /// them, and a resolve that says *now* would come before its time.
+    base: Duration,
     started: Instant,
 }
 
 /// Milliseconds since the epoch by the machine's clock.
 pub(super) fn wall() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    millis(since_epoch())
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
+fn millis(since: Duration) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Clock {
     /// Goes on from the machine's clock, or from the last write if that lies later.
     pub(super) fn new(last: i64) -> Self {
+        let started = Instant::now();
+        let last = Duration::from_millis(u64::try_from(last).unwrap_or(0));
         Self {
-            base: wall().max(last),
-            started: Instant::now(),
+            base: since_epoch().max(last),
+            started,
         }
     }
 
     pub(super) fn now(&self) -> i64 {
-        self.base
-            .saturating_add(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
+        millis(self.base.saturating_add(self.started.elapsed()))
     }
 }
 
@@ -67,16 +80,17 @@ pub(super) enum Job {
         ticket: Ticket,
         records: Vec<NewRecord>,
         offsets: Vec<(u32, i64)>,
-        reply: SyncSender<Result<(), LogError>>,
+        /// With the number of its batch.
+        reply: SyncSender<Result<u64, LogError>>,
     },
     Create {
         topics: Vec<NewTopic>,
         reply: SyncSender<Result<(), LogError>>,
     },
-    /// Tombstones of a compacted topic that are old: the engine's key and the offset each must still have.
-    Forget {
-        topic: String,
-        keys: Vec<(Vec<u8>, i64)>,
+    /// Something that the sweeper has prepared.
+    Op {
+        op: Op<'static>,
+        reply: SyncSender<Result<(), LogError>>,
     },
 }
 
@@ -96,6 +110,7 @@ pub(super) struct Shared {
     writing: Mutex<()>,
     queue: Mutex<Queue>,
     queued: Condvar,
+    pub(super) syncing: Syncing,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,7 +121,7 @@ impl Job {
     fn weight(&self) -> usize {
         let records = match self {
             Self::Append { records, .. } | Self::Commit { records, .. } => records,
-            Self::Create { .. } | Self::Forget { .. } => return RECORD_COST,
+            Self::Create { .. } | Self::Op { .. } => return RECORD_COST,
         };
         records
             .iter()
@@ -125,11 +140,17 @@ impl Shared {
             writing: Mutex::default(),
             queue: Mutex::default(),
             queued: Condvar::new(),
+            syncing: Syncing::default(),
         }
     }
 
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock.now())
+    }
+
+    /// At what size a segment is closed.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        retention::segment_bytes(self.options.retention_bytes)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -138,6 +159,13 @@ impl Shared {
 
     pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
         lock(&self.writing)
+    }
+
+    /// The right to write at once: where nobody writes and nothing waits.
+    pub(super) fn try_writing(&self) -> Option<MutexGuard<'_, ()>> {
+        let guard = self.writing.try_lock().ok()?;
+        let queue = lock(&self.queue);
+        (queue.jobs.is_empty() && !queue.stop).then_some(guard)
     }
 
     /// Hands a job to the writer; gives it back when there is too much, or no writer any more.
@@ -190,11 +218,44 @@ impl Shared {
         self.queued.notify_all();
     }
 
+    /// The disk has failed; says it in words for an operator, who learns it too.
+    pub(super) fn failed(&self, why: &str) -> String {
+        let why = format!(
+            "writing to {} failed: {why}. What it had not acknowledged is there or not there, whole, at the next \
+             start: free space or repair the disk, then start again",
+            self.store.path().display()
+        );
+        self.die(why.clone());
+        why
+    }
+
     /// Nothing is written any more; everybody learns it.
     pub(super) fn die(&self, why: String) {
         tracing::error!(why, "the log takes nothing any more");
         let mut state = self.state();
         state.dead.get_or_insert(why);
         state.wake_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_does_not_lag_behind_the_machines() {
+        for _ in 0..200 {
+            let clock = Clock::new(i64::MIN);
+            for _ in 0..50 {
+                let machine = wall();
+                assert!(clock.now() >= machine);
+            }
+        }
+    }
+
+    #[test]
+    fn the_clock_goes_on_from_a_last_write_that_lies_ahead() {
+        let ahead = wall() + 60_000;
+        assert!(Clock::new(ahead).now() >= ahead);
     }
 }

@@ -1,19 +1,19 @@
 //! What the embedded log knows in memory: topics and their bounds, the newest records, groups and lanes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar};
 
-use fjall::Keyspace;
 use processor::Record;
 
-use super::codec::{self, SegmentNote, TopicNote};
-use super::folder::OpenError;
-use super::store::{Store, compacted_name, segment_name};
+use super::codec::Head;
+use super::op::{Op, SegmentNote, TopicNote};
+use super::segment::{self, SegmentFile};
 use crate::log::{Committed, LogError};
 use crate::membership::Group;
 
-/// The newest records of each partition are kept in memory up to this size, so that whoever keeps up never asks the
-/// engine: some 100 partitions make 25 MiB.
+/// The newest records of each partition are kept in memory up to this size, so that whoever keeps up never reads a file:
+/// some 100 partitions make 25 MiB.
 const TAIL_BYTES: usize = 256 << 10;
 /// What a record weighs in memory beside its bytes.
 const RECORD_OVERHEAD: usize = 200;
@@ -21,9 +21,13 @@ const RECORD_OVERHEAD: usize = 200;
 /// Everything, under one lock that is never held over a read or write of the disk.
 #[derive(Default)]
 pub(super) struct State {
+    /// Where the segments lie.
+    records: PathBuf,
     pub(super) topics: BTreeMap<String, Topic>,
     pub(super) groups: BTreeMap<(String, String), GroupState>,
     pub(super) lanes: BTreeMap<String, Lane>,
+    /// The number of the next segment.
+    next_segment: u64,
     pub(super) next_waiter: u64,
     /// Why nothing is written any more until the next start.
     pub(super) dead: Option<String>,
@@ -35,24 +39,15 @@ pub(super) struct State {
 pub(super) struct Topic {
     pub(super) note: TopicNote,
     pub(super) partitions: Vec<Partition>,
-    pub(super) kept: Kept,
     /// Who waits for its records, or for its groups to change.
     pub(super) waiters: BTreeMap<u64, Arc<Condvar>>,
 }
 
-/// Where its records are.
-pub(super) enum Kept {
-    /// The newest of each key, in one keyspace.
-    Newest(Keyspace),
-    /// All, in segments that are dropped whole.
-    Segments(BTreeMap<u64, Segment>),
-}
-
-/// A segment of a topic, over all its partitions.
-#[derive(Clone)]
+/// A segment of a partition.
+#[derive(Debug, Clone)]
 pub(super) struct Segment {
-    pub(super) keyspace: Keyspace,
     pub(super) note: SegmentNote,
+    pub(super) file: Arc<SegmentFile>,
 }
 
 /// A partition.
@@ -60,6 +55,8 @@ pub(super) struct Segment {
 pub(super) struct Partition {
     pub(super) low: i64,
     pub(super) high: i64,
+    /// Oldest first; the last one is written to.
+    pub(super) segments: Vec<Segment>,
     tail: VecDeque<Arc<Record>>,
     tail_bytes: usize,
 }
@@ -78,13 +75,33 @@ pub(super) struct Lane {
 }
 
 impl Partition {
+    /// Runs were added to its last segment.
+    pub(super) fn grow(&mut self, mut runs: &[u8]) -> Option<()> {
+        let note = &mut self.segments.last_mut()?.note;
+        note.bytes += u64::try_from(runs.len()).ok()?;
+        while !runs.is_empty() {
+            let head = Head::parse(runs)?;
+            runs = runs.get(head.bytes()..)?;
+            self.high = head.first + i64::from(head.count);
+            note.newest = note.newest.max(head.appended);
+        }
+        Some(())
+    }
+
+    /// The low follows from the oldest segment where records are dropped by age.
+    fn set_low(&mut self, compacted: bool) {
+        if let Some(oldest) = self.segments.first().filter(|_| !compacted) {
+            self.low = oldest.note.first;
+        }
+    }
+
     /// The offset of the oldest record in memory.
     pub(super) fn tail_start(&self) -> i64 {
         self.tail.front().map_or(self.high, |r| r.offset)
     }
 
+    /// Keeps a record in memory, and as many before it as there is room for.
     pub(super) fn push(&mut self, record: Arc<Record>) {
-        self.high = record.offset + 1;
         self.tail_bytes += weight(&record);
         self.tail.push_back(record);
         while self.tail_bytes > TAIL_BYTES && self.tail.len() > 1 {
@@ -122,15 +139,6 @@ impl Topic {
     pub(super) fn wake(&self) {
         for waiter in self.waiters.values() {
             waiter.notify_all();
-        }
-    }
-
-    /// The lows follow from the oldest segment.
-    pub(super) fn set_lows(&mut self) {
-        let Kept::Segments(segments) = &self.kept else { return };
-        let Some(oldest) = segments.values().next() else { return };
-        for (partition, start) in self.partitions.iter_mut().zip(&oldest.note.starts) {
-            partition.low = *start;
         }
     }
 }
@@ -185,114 +193,249 @@ impl State {
         self.topics.values().for_each(Topic::wake);
     }
 
-    /// Reads all notes, and compares them to what is there.
-    pub(super) fn load(store: &Store) -> Result<Self, OpenError> {
-        let unreadable = |what: &str| store.damaged(format!("its note of {what} is not readable"));
-        let mut state = Self::default();
-        let mut names: BTreeMap<u32, String> = BTreeMap::new();
-        let mut known = Vec::new();
-        for (key, value) in store.notes(codec::TOPICS)? {
-            let name = key.get(1..).and_then(|n| String::from_utf8(n.to_vec()).ok());
-            let (Some(name), Some(note)) = (name, TopicNote::decode(&value)) else {
-                return Err(unreadable("a topic"));
-            };
-            let kept = if note.compacted {
-                known.push(compacted_name(note.id));
-                Kept::Newest(store.existing(&compacted_name(note.id))?)
-            } else {
-                Kept::Segments(BTreeMap::new())
-            };
-            names.insert(note.id, name.clone());
-            let partitions = (0..note.partitions).map(|_| Partition::default()).collect();
-            state.topics.insert(
-                name,
-                Topic {
-                    note,
-                    partitions,
-                    kept,
-                    waiters: BTreeMap::new(),
-                },
-            );
+    /// Knows nothing yet; its segments lie in that folder.
+    pub(super) fn new(records: &Path) -> Self {
+        Self {
+            records: records.to_owned(),
+            ..Self::default()
         }
-        for (key, value) in store.notes(codec::SEGMENTS)? {
-            let (Some((topic, number)), Some(note)) = (codec::parse_segment_key(&key), SegmentNote::decode(&value))
-            else {
-                return Err(unreadable("a segment"));
-            };
-            let name = segment_name(topic, number);
-            let keyspace = store.existing(&name)?;
-            known.push(name);
-            let segment = Segment { keyspace, note };
-            if let Some(topic) = names.get(&topic).and_then(|n| state.topics.get_mut(n))
-                && let Kept::Segments(segments) = &mut topic.kept
-            {
-                segments.insert(number, segment);
-            }
-        }
-        state.load_bounds(store, &names)?;
-        // What a stop in the middle of making or dropping a segment leaves: no note names it.
-        for name in store.names().iter().filter(|n| !known.contains(n)) {
-            store.drop_keyspace(store.existing(name)?);
-        }
-        Ok(state)
     }
 
-    fn load_bounds(&mut self, store: &Store, names: &BTreeMap<u32, String>) -> Result<(), OpenError> {
-        let unreadable = |what: &str| store.damaged(format!("its note of {what} is not readable"));
-        for (key, value) in store.notes(codec::HIGHS)? {
-            let high = codec::Bytes(&value).i64();
-            let (Some((topic, partition)), Some(high)) = (codec::parse_high_key(&key), high) else {
-                return Err(unreadable("a partition"));
-            };
-            let topic = names.get(&topic).and_then(|n| self.topics.get_mut(n));
-            if let Some(partition) = topic.and_then(|t| t.partition_mut(partition)) {
-                partition.high = high;
-            }
-        }
-        for (key, value) in store.notes(codec::OFFSETS)? {
-            let committed = codec::decode_committed(&value);
-            let (Some((group, topic, partition)), Some((offset, lane))) = (codec::parse_offsets_key(&key), committed)
-            else {
-                return Err(unreadable("a group's offsets"));
-            };
-            if let Ok(group) = self.group(&group, &topic) {
-                group.committed.insert(partition, Committed { offset, lane });
-            }
-        }
-        for (name, topic) in &mut self.topics {
-            topic.set_lows();
-            check_ends(store, name, topic)?;
-        }
-        Ok(())
+    /// A number for a segment that no other has.
+    pub(super) fn number_segment(&mut self) -> u64 {
+        self.next_segment += 1;
+        self.next_segment
     }
-}
 
-/// The last record of every partition must be there.
-fn check_ends(store: &Store, name: &str, topic: &Topic) -> Result<(), OpenError> {
-    let Kept::Segments(segments) = &topic.kept else {
-        return Ok(());
-    };
-    for (number, partition) in (0_u32..).zip(&topic.partitions) {
-        if partition.high <= partition.low {
-            continue;
+    /// A segment's file.
+    pub(super) fn segment_path(&self, topic: u32, partition: u32, number: u64) -> PathBuf {
+        segment::path(&self.records, topic, partition, number)
+    }
+
+    fn segment(&mut self, topic: u32, partition: u32, note: SegmentNote) -> Segment {
+        self.next_segment = self.next_segment.max(note.number);
+        let file = SegmentFile::new(self.segment_path(topic, partition, note.number));
+        Segment {
+            note,
+            file: Arc::new(file),
         }
-        let last = partition.high - 1;
-        let segment = segments
-            .values()
-            .rev()
-            .find(|s| start(s, number).is_some_and(|start| start <= last));
-        let key = codec::offset_key(number, last);
-        let found = match segment {
-            Some(segment) => segment.keyspace.contains_key(key).map_err(|e| store.damaged(e))?,
-            None => false,
+    }
+
+    fn by_id(&mut self, topic: u32, partition: u32) -> Option<(bool, &mut Partition)> {
+        let topic = self.topics.values_mut().find(|known| known.note.id == topic)?;
+        Some((topic.note.compacted, topic.partition_mut(partition)?))
+    }
+
+    fn know(&mut self, topic: u32, partition: u32, high: i64, segments: &[SegmentNote]) -> Option<()> {
+        let segments = segments.iter().map(|note| self.segment(topic, partition, note.clone()));
+        let segments: Vec<Segment> = segments.collect();
+        let (compacted, partition) = self.by_id(topic, partition)?;
+        partition.high = high;
+        partition.segments = segments;
+        partition.set_low(compacted);
+        Some(())
+    }
+
+    fn begin(&mut self, topic: u32, partition: u32, number: u64, clock: i64) -> Option<()> {
+        let note = SegmentNote {
+            number,
+            first: self.by_id(topic, partition)?.1.high,
+            created: clock,
+            newest: clock,
+            bytes: 0,
+            clean: false,
         };
-        if !found {
-            return Err(store.damaged(format!("record {last} of partition {number} of {name} is missing")));
+        let segment = self.segment(topic, partition, note);
+        let (compacted, partition) = self.by_id(topic, partition)?;
+        partition.segments.push(segment);
+        partition.set_low(compacted);
+        Some(())
+    }
+
+    /// Knows what a batch did that was written at `clock`. Gives the segments that it did away with; none if it does not
+    /// fit what is known.
+    pub(super) fn apply(&mut self, op: &Op<'_>, clock: i64) -> Option<Vec<Segment>> {
+        match op {
+            Op::Topic { name, note } => {
+                let topic = self.topics.entry(name.clone()).or_insert_with(|| Topic {
+                    note: note.clone(),
+                    partitions: (0..note.partitions).map(|_| Partition::default()).collect(),
+                    waiters: BTreeMap::new(),
+                });
+                topic.note = note.clone();
+            }
+            Op::Partition {
+                topic,
+                partition,
+                high,
+                segments,
+            } => {
+                self.know(*topic, *partition, *high, segments)?;
+            }
+            Op::Begun {
+                topic,
+                partition,
+                number,
+            } => {
+                self.begin(*topic, *partition, *number, clock)?;
+            }
+            Op::Runs { topic, partition, runs } => {
+                let (_, partition) = self.by_id(*topic, *partition)?;
+                partition.grow(runs)?;
+            }
+            Op::Committed {
+                group,
+                topic,
+                partition,
+                offset,
+                lane,
+            } => {
+                let committed = Committed {
+                    offset: *offset,
+                    lane: lane.clone(),
+                };
+                self.group(group, topic).ok()?.committed.insert(*partition, committed);
+            }
+            Op::Dropped {
+                topic,
+                partition,
+                number,
+            } => {
+                let (compacted, partition) = self.by_id(*topic, *partition)?;
+                let place = partition.segments.iter().position(|s| s.note.number == *number)?;
+                let gone = partition.segments.remove(place);
+                partition.set_low(compacted);
+                return Some(vec![gone]);
+            }
+            Op::Cleaned {
+                topic,
+                partition,
+                last,
+                by,
+            } => {
+                let by = self.segment(*topic, *partition, by.clone());
+                let (_, partition) = self.by_id(*topic, *partition)?;
+                let place = partition.segments.iter().position(|s| s.note.number == *last)?;
+                let gone = partition.segments.splice(..=place, [by]);
+                return Some(gone.collect());
+            }
+        }
+        Some(Vec::new())
+    }
+
+    /// All that is known, as what a batch did.
+    pub(super) fn snapshot(&self, out: &mut Vec<u8>) {
+        for (name, topic) in &self.topics {
+            let note = topic.note.clone();
+            Op::Topic {
+                name: name.clone(),
+                note,
+            }
+            .put(out);
+            for (number, partition) in (0..).zip(&topic.partitions) {
+                let segments = partition.segments.iter().map(|segment| segment.note.clone());
+                Op::Partition {
+                    topic: topic.note.id,
+                    partition: number,
+                    high: partition.high,
+                    segments: segments.collect(),
+                }
+                .put(out);
+            }
+        }
+        for ((group, topic), known) in &self.groups {
+            for (partition, committed) in &known.committed {
+                Op::Committed {
+                    group: group.clone(),
+                    topic: topic.clone(),
+                    partition: *partition,
+                    offset: committed.offset,
+                    lane: committed.lane.clone(),
+                }
+                .put(out);
+            }
         }
     }
-    Ok(())
+
+    /// Every segment, with its topic's id and its partition.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (u32, u32, &Segment)> {
+        self.topics.values().flat_map(|topic| {
+            let id = topic.note.id;
+            let partitions = (0..).zip(&topic.partitions);
+            partitions.flat_map(move |(number, partition)| partition.segments.iter().map(move |s| (id, number, s)))
+        })
+    }
 }
 
-pub(super) fn start(segment: &Segment, partition: u32) -> Option<i64> {
-    segment.note.starts.get(usize::try_from(partition).ok()?).copied()
+#[cfg(test)]
+mod tests {
+    use super::super::codec::Bytes;
+    use super::*;
+
+    fn begun(partition: u32, number: u64) -> Op<'static> {
+        Op::Begun {
+            topic: 1,
+            partition,
+            number,
+        }
+    }
+
+    fn state() -> State {
+        let mut state = State::new(Path::new("records"));
+        for (id, name, compacted) in [(0, "table", true), (1, "inbox", false)] {
+            let note = TopicNote {
+                id,
+                partitions: 2,
+                compacted,
+                retention_ms: 1,
+            };
+            let name = name.to_owned();
+            state.apply(&Op::Topic { name, note }, 0).unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn a_snapshot_tells_all_that_is_known() {
+        let mut state = state();
+        state.apply(&begun(0, 3), 5).unwrap();
+        state.apply(&begun(1, 4), 6).unwrap();
+        let committed = Op::Committed {
+            group: "g".to_owned(),
+            topic: "inbox".to_owned(),
+            partition: 1,
+            offset: 8,
+            lane: "lane".to_owned(),
+        };
+        state.apply(&committed, 7).unwrap();
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        state.snapshot(&mut first);
+        let mut again = State::new(Path::new("records"));
+        let mut rest = Bytes(&first);
+        while !rest.0.is_empty() {
+            again.apply(&Op::parse(&mut rest).unwrap(), 0).unwrap();
+        }
+        again.snapshot(&mut second);
+        assert_eq!(first, second);
+        assert_eq!(again.segments().count(), 2);
+        assert_eq!(again.number_segment(), 5, "no number is given twice");
+    }
+
+    #[test]
+    fn what_does_not_fit_what_is_known_is_told() {
+        let mut state = state();
+        assert!(state.apply(&begun(2, 1), 0).is_none(), "no such partition");
+        let dropped = Op::Dropped {
+            topic: 1,
+            partition: 0,
+            number: 9,
+        };
+        assert!(state.apply(&dropped, 0).is_none(), "no such segment");
+        let runs = Op::Runs {
+            topic: 1,
+            partition: 0,
+            runs: b"?",
+        };
+        assert!(state.apply(&runs, 0).is_none(), "nothing to add to");
+    }
 }

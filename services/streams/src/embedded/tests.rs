@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{EmbeddedLog, Options, retention, sweep};
+use super::folder::Folder;
+use super::op::{Op, TopicNote};
+use super::state::State;
+use super::store::{Batch, Store};
+use super::{EmbeddedLog, OpenError, Options, cleaner};
 use crate::log::{Event, From, Join, Log, LogError, Member, NewRecord, NewTopic};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -131,38 +135,40 @@ fn without_a_group_the_oldest_goes_and_the_disk_stays_bounded() {
     }
     let held = || {
         let state = log.shared.state();
-        let super::Kept::Segments(segments) = &state.topics["journal"].kept else {
-            return u64::MAX;
-        };
-        segments.values().map(|s| s.note.bytes).sum::<u64>()
+        state.segments().map(|(_, _, segment)| segment.note.bytes).sum::<u64>()
     };
     until("the trimming", || held() <= 8 << 20);
-    let segments = log.shared.store.names().len();
-    assert!(
-        segments <= 9,
-        "what was dropped is gone from the engine too: {segments}"
-    );
+    let known = log.shared.state().segments().count();
+    let files = std::fs::read_dir(folder.path().join("records")).unwrap().count();
+    assert_eq!(files, known, "what was dropped is gone from the disk too");
     assert_eq!(log.full(), None);
 }
 
 #[test]
 fn a_compacted_topic_holds_one_record_a_key_and_forgets_old_tombstones() {
     let folder = TempDir::new().unwrap();
-    let options = Options {
-        tombstone_retention: Duration::ZERO,
-        ..Options::default()
+    let table = |options: &Options| {
+        let log = log(&folder, options);
+        log.create_topics(&[topic("table", true, LONG)]).unwrap();
+        log
     };
-    let log = log(&folder, &options);
-    log.create_topics(&[topic("table", true, LONG)]).unwrap();
+    let log = table(&Options::default());
     for round in 0..100_u8 {
         append(&log, "table", "a", Some(vec![round])).unwrap();
         append(&log, "table", "b", (round < 50).then(|| vec![round])).unwrap();
     }
+    cleaner::clean(&log.shared, |_, _| true);
+    assert_eq!(read(&log, "table").len(), 200, "who keeps up sees what is in memory");
     drop(log);
-    let log = self::log(&folder, &options);
+    let log = table(&Options::default());
     assert_eq!(read(&log, "table"), [(198, true), (199, false)]);
-    until("the sweep", || {
-        sweep(&log.shared);
+    drop(log);
+    let log = table(&Options {
+        tombstone_retention: Duration::ZERO,
+        ..Options::default()
+    });
+    until("the next millisecond", || {
+        cleaner::clean(&log.shared, |_, _| true);
         read(&log, "table") == [(198, true)]
     });
     assert_eq!(
@@ -171,7 +177,75 @@ fn a_compacted_topic_holds_one_record_a_key_and_forgets_old_tombstones() {
         "the position still gets there"
     );
     append(&log, "table", "b", Some(vec![1])).unwrap();
-    assert_eq!(retention::old_tombstones(&log.shared, "table"), vec![]);
+    let files = || std::fs::read_dir(folder.path().join("records")).unwrap().count();
+    assert_eq!(files(), 2, "what was cleaned, and what is written to");
+}
+
+#[test]
+fn what_is_written_while_a_partition_is_cleaned_stays() {
+    let folder = TempDir::new().unwrap();
+    let log = log(&folder, &Options::default());
+    log.create_topics(&[topic("table", true, LONG)]).unwrap();
+    let cleaning = {
+        let log = Arc::clone(&log);
+        std::thread::spawn(move || (0..20).for_each(|_| cleaner::clean(&log.shared, |_, _| true)))
+    };
+    // A reader from the begin, who falls behind its tail all the time.
+    let mut reader = log.reader(&[("table".to_owned(), 0, From::Beginning)]).unwrap();
+    let mut newest = std::collections::BTreeMap::new();
+    for round in 0..400_u32 {
+        append(
+            &log,
+            "table",
+            &(round % 7).to_string(),
+            Some(round.to_be_bytes().repeat(1_000)),
+        )
+        .unwrap();
+        if round % 50 == 49 {
+            newest.extend(
+                reader
+                    .poll(1_000, Duration::ZERO)
+                    .unwrap()
+                    .into_iter()
+                    .map(|(_, r)| (r.key, r.offset)),
+            );
+        }
+    }
+    cleaning.join().unwrap();
+    cleaner::clean(&log.shared, |_, _| true);
+    while reader.position("table", 0) != Some(400) {
+        newest.extend(
+            reader
+                .poll(1_000, Duration::ZERO)
+                .unwrap()
+                .into_iter()
+                .map(|(_, r)| (r.key, r.offset)),
+        );
+    }
+    let newest: std::collections::BTreeSet<i64> = newest.into_values().collect();
+    assert!(newest.into_iter().eq(393..400), "each key's newest");
+}
+
+#[test]
+fn a_reader_gives_out_the_partition_that_it_read_before_it_reads_another() {
+    let folder = TempDir::new().unwrap();
+    let names = ["first", "second"];
+    let filled = log(&folder, &Options::default());
+    filled
+        .create_topics(&names.map(|name| topic(name, true, LONG)))
+        .unwrap();
+    for (name, key) in names.iter().flat_map(|name| ["a", "b", "c"].map(|key| (name, key))) {
+        append(&filled, name, key, Some(vec![1])).unwrap();
+    }
+    drop(filled);
+    // Opened anew, nothing is in memory: each partition is read from its segments.
+    let log = log(&folder, &Options::default());
+    let mut reader = log
+        .reader(&names.map(|name| (name.to_owned(), 0, From::Beginning)))
+        .unwrap();
+    let polls = (0..6).flat_map(|_| reader.poll(2, Duration::ZERO).unwrap());
+    let found: Vec<String> = polls.map(|(topic, _)| topic).collect();
+    assert_eq!(found, ["first", "first", "first", "second", "second", "second"]);
 }
 
 #[test]
@@ -234,4 +308,65 @@ fn a_waiting_member_wakes_when_a_record_comes() {
     append(&log, "inbox", "k", None).unwrap();
     assert_eq!(waiting.join().unwrap(), Ok(1));
     assert!(begun.elapsed() < LONG);
+}
+
+/// What a power cut does to batches that were written and not yet synced, any of them, is taken for that; what it cannot do
+/// to those that were synced is damage.
+#[test]
+fn a_torn_batch_is_damage_only_if_it_was_synced() {
+    let cases = [
+        ("a|b c", 1, Some("a")),
+        ("a|b c", 2, Some("a b")),
+        ("a|b c|d", 2, None),
+        ("a|b|c", 1, None),
+        ("a b|c d", 1, None),
+        ("a b|c d", 2, Some("a b")),
+    ];
+    for (script, torn, left) in cases {
+        let folder = TempDir::new().unwrap();
+        let open = || Store::open(Folder::open(folder.path()).unwrap());
+        let known = |state: &State| state.topics.keys().cloned().collect::<Vec<_>>().join(" ");
+        let (store, _, _) = open().unwrap();
+        // It is not synced each time, and may lag.
+        let mark = std::fs::read(folder.path().join("mark")).unwrap();
+        let write = |store: &Store, name: char| {
+            let mut batch = Batch::new();
+            let note = TopicNote {
+                id: u32::from(name),
+                partitions: 1,
+                compacted: false,
+                retention_ms: 1,
+            };
+            let name = name.to_string();
+            batch.op(&Op::Topic { name, note });
+            store.write(0, &mut batch, |_| {}).unwrap();
+        };
+        for step in script.chars() {
+            match step {
+                '|' => drop(store.sync().unwrap()),
+                ' ' => {}
+                name => write(&store, name),
+            }
+        }
+        drop(store);
+        let path = folder.path().join("journal/0000000001.jnl");
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The first frame is what was known at the begin.
+        let at = memchr::memmem::find_iter(&bytes, b"AlertS").nth(torn + 1).unwrap();
+        bytes[at + 10] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(folder.path().join("mark"), mark).unwrap();
+        let found = open();
+        let Some(left) = left else {
+            assert!(matches!(found, Err(OpenError::Damaged { .. })), "{script}, {torn}");
+            continue;
+        };
+        let (store, state, _) = found.unwrap();
+        assert_eq!(known(&state), left, "{script}, {torn}");
+        // It goes on from there, and nothing torn comes back.
+        write(&store, 'x');
+        store.sync().unwrap();
+        drop(store);
+        assert_eq!(known(&open().unwrap().1), format!("{left} x"), "{script}, {torn}");
+    }
 }

@@ -1,11 +1,10 @@
 //! Making topics.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::codec::{self, TopicNote};
+use super::op::{Op, TopicNote};
+use super::retention;
 use super::shared::Shared;
-use super::state::{Kept, Partition, Topic};
 use crate::log::{LogError, NewTopic};
 
 fn millis(duration: Duration) -> i64 {
@@ -45,10 +44,7 @@ pub(super) fn create(shared: &Shared, topics: &[NewTopic]) -> Result<(), LogErro
                     ..note.clone()
                 };
                 if changed != note {
-                    save(shared, &new.name, &changed)?;
-                    if let Some(topic) = shared.state().topics.get_mut(&new.name) {
-                        topic.note = changed;
-                    }
+                    save(shared, &new.name, changed)?;
                 }
             }
             None => make(shared, new, free)?,
@@ -70,29 +66,12 @@ fn make(shared: &Shared, new: &NewTopic, id: u32) -> Result<(), LogError> {
         compacted: new.compacted,
         retention_ms,
     };
-    let kept = if new.compacted {
-        let made = shared.store.compacted(id);
-        Kept::Newest(made.map_err(|e| LogError::Refused(format!("topic {} was not made: {e}", new.name)))?)
-    } else {
-        Kept::Segments(BTreeMap::new())
-    };
-    save(shared, &new.name, &note)?;
-    let partitions = (0..new.partitions).map(|_| Partition::default()).collect();
-    let topic = Topic {
-        note,
-        partitions,
-        kept,
-        waiters: BTreeMap::new(),
-    };
-    shared.state().topics.insert(new.name.clone(), topic);
-    Ok(())
+    save(shared, &new.name, note)
 }
 
-fn save(shared: &Shared, name: &str, note: &TopicNote) -> Result<(), LogError> {
-    let written = shared.store.write(shared.clock.now(), |batch| {
-        batch.note(codec::topic_key(name), note.encode());
-    });
-    written.map_err(|why| {
+fn save(shared: &Shared, name: &str, note: TopicNote) -> Result<(), LogError> {
+    let name = name.to_owned();
+    retention::commit(shared, &Op::Topic { name, note }).map_err(|why| {
         shared.die(why.clone());
         LogError::Fatal(why)
     })

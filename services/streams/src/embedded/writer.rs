@@ -1,26 +1,32 @@
-//! The one thread that writes: it takes everything that waits, writes it as one atomic batch, syncs once, shows it to
-//! the readers, and only then answers. Group commit, and the order of all transactions.
+//! The one thread that writes: it takes everything that waits, writes it as one atomic batch and shows it to the readers.
+//! That makes the order of all transactions. A commit that finds nobody writing and nothing waiting is written by its own
+//! lane, which saves it the way to this thread and back.
+//!
+//! A stage goes on with what another one has written before it is on disk: a crash takes both back, for it leaves a
+//! prefix of the journal. What leaves the log waits for a sync, which another thread does for all who wait: the answer to
+//! an append, and what a lane sends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use fjall::Keyspace;
 use processor::Record;
 
-use super::codec;
+use super::codec::Runs;
+use super::op::Op;
 use super::retention;
 use super::shared::{Job, Shared, Ticket};
-use super::state::{Kept, State};
+use super::state::State;
+use super::store::Batch;
 use super::topics;
-use crate::log::{AppendDone, Appended, Committed, LogError, NewRecord};
+use crate::log::{AppendDone, Committed, LogError, NewRecord};
 
 /// How often what is old is looked for.
 const MAINTENANCE: Duration = Duration::from_secs(1);
 /// A record's limit, with room over the project's `MAX_RECORD_BYTES`; Kafka's default is the same.
 const MAX_RECORD: usize = 1 << 20;
-/// The engine's keys end at 64 KiB.
+/// Far above any key of ours.
 const MAX_KEY: usize = 60_000;
 
 /// Runs until the log is closed.
@@ -37,10 +43,11 @@ pub(super) fn run(shared: &Shared) {
         }
         drop(guard);
     }
-    shared.store.sync_mark();
+    shared.syncing.stop();
 }
 
-fn write(shared: &Shared, jobs: Vec<Job>) {
+/// Carries out jobs in their order. Only one thread may: whoever calls holds [`Shared::writing`].
+pub(super) fn write(shared: &Shared, jobs: Vec<Job>) {
     let mut together = Vec::new();
     for job in jobs {
         match job {
@@ -49,11 +56,13 @@ fn write(shared: &Shared, jobs: Vec<Job>) {
                 records(shared, std::mem::take(&mut together));
                 answer(&reply, topics::create(shared, &topics));
             }
-            Job::Forget { topic, keys } => {
+            Job::Op { op, reply } => {
                 records(shared, std::mem::take(&mut together));
-                if let Err(why) = retention::forget(shared, &topic, keys) {
-                    shared.die(why);
+                let done = retention::commit(shared, &op);
+                if let Err(why) = &done {
+                    shared.die(why.clone());
                 }
+                answer(&reply, done.map_err(LogError::Fatal));
             }
         }
     }
@@ -61,7 +70,7 @@ fn write(shared: &Shared, jobs: Vec<Job>) {
 }
 
 /// Whoever asked may be gone.
-fn answer(reply: &SyncSender<Result<(), LogError>>, result: Result<(), LogError>) {
+fn answer<T>(reply: &SyncSender<Result<T, LogError>>, result: Result<T, LogError>) {
     if reply.try_send(result).is_err() {
         tracing::debug!("nobody waits for this answer any more");
     }
@@ -69,97 +78,86 @@ fn answer(reply: &SyncSender<Result<(), LogError>>, result: Result<(), LogError>
 
 enum Answer {
     Append(AppendDone, Vec<i64>),
-    Commit(SyncSender<Result<(), LogError>>),
+    Commit(SyncSender<Result<u64, LogError>>),
 }
 
 /// What goes into one batch.
 #[derive(Default)]
 struct Plan {
-    records: Vec<Planned>,
-    highs: BTreeMap<(u32, u32), i64>,
+    /// By topic and partition, in the order of their first records.
+    added: Vec<Added>,
+    places: BTreeMap<(u32, u32), usize>,
     offsets: BTreeMap<(String, String, u32), Committed>,
     answers: Vec<Answer>,
     refused: Vec<(Answer, LogError)>,
 }
 
-struct Planned {
+/// What is added to a partition.
+struct Added {
     topic: String,
-    keyspace: Keyspace,
-    compacted: bool,
-    record: Arc<Record>,
-    bytes: u64,
+    id: u32,
+    partition: u32,
+    high: i64,
+    /// The segment it goes into, where that begins with it, and how long it was before.
+    segment: u64,
+    begun: bool,
+    at: u64,
+    runs: Runs,
+    records: Vec<Arc<Record>>,
 }
 
 fn records(shared: &Shared, jobs: Vec<Job>) {
     if jobs.is_empty() {
         return;
     }
-    let dead = shared.state().alive().err();
-    let rolled = if dead.is_none() { roll(shared, &jobs) } else { Ok(()) };
-    if let Err(why) = rolled {
-        shared.die(why);
-    }
     let now = shared.clock.now();
     let mut plan = Plan::default();
     let room = retention::room(shared);
     {
-        let state = shared.state();
+        let mut state = shared.state();
         for job in jobs {
-            plan.job(&state, job, now, room);
+            plan.job(&mut state, job, now, room, shared.segment_bytes());
         }
     }
     for (answer, error) in std::mem::take(&mut plan.refused) {
-        answer.give(Err(error));
+        answer.refuse(error);
     }
     if plan.answers.is_empty() {
         return;
     }
+    let answers = std::mem::take(&mut plan.answers);
     match put(shared, &mut plan, now) {
-        Ok(()) => {
-            let answers = std::mem::take(&mut plan.answers);
-            publish(shared, plan, now);
-            for answer in answers {
-                answer.give(Ok(()));
+        Ok((batch, sequence)) => {
+            publish(shared, plan, batch, now);
+            let mut appended = Vec::new();
+            for given in answers {
+                match given {
+                    Answer::Append(done, offsets) => appended.push((done, offsets)),
+                    Answer::Commit(reply) => answer(&reply, Ok(sequence)),
+                }
             }
+            shared.syncing.written(sequence, appended);
         }
         Err(why) => {
-            let why = format!(
-                "writing to {} failed: {why}. What it had not acknowledged is there or not there, whole, at the next \
-                 start: free space or repair the disk, then start again",
-                shared.store.path().display()
-            );
-            shared.die(why.clone());
-            for answer in plan.answers {
-                answer.give(Err(LogError::Fatal(why.clone())));
+            let why = shared.failed(&why);
+            for answer in answers {
+                answer.refuse(LogError::Fatal(why.clone()));
             }
         }
     }
 }
 
 impl Answer {
-    fn give(self, result: Result<(), LogError>) {
+    fn refuse(self, error: LogError) {
         match self {
-            Self::Append(done, offsets) => done(result.map(|()| offsets) as Appended),
-            Self::Commit(reply) => answer(&reply, result),
+            Self::Append(done, _) => done(Err(error)),
+            Self::Commit(reply) => answer(&reply, Err(error)),
         }
     }
-}
-
-/// Segments that are due are closed before anything is written into them.
-fn roll(shared: &Shared, jobs: &[Job]) -> Result<(), String> {
-    let mut topics = BTreeSet::new();
-    for job in jobs {
-        if let Job::Append { records, .. } | Job::Commit { records, .. } = job {
-            topics.extend(records.iter().map(|r| r.topic.as_str()));
-        }
-    }
-    topics
-        .into_iter()
-        .try_for_each(|topic| retention::roll_if_due(shared, topic))
 }
 
 impl Plan {
-    fn job(&mut self, state: &State, job: Job, now: i64, room: retention::Room) {
+    fn job(&mut self, state: &mut State, job: Job, now: i64, room: retention::Room, limit: u64) {
         match job {
             Job::Append { records, done } => {
                 let allowed = state.alive().and_then(|()| room.append()).and_then(|()| {
@@ -170,7 +168,7 @@ impl Plan {
                 });
                 match allowed.and_then(|()| check(state, &records)) {
                     Ok(()) => {
-                        let offsets = self.add(state, records, now);
+                        let offsets = self.add(state, records, now, limit);
                         self.answers.push(Answer::Append(done, offsets));
                     }
                     Err(error) => self.refused.push((Answer::Append(done, Vec::new()), error)),
@@ -188,7 +186,7 @@ impl Plan {
                     .and_then(|()| check(state, &records));
                 match allowed {
                     Ok(()) => {
-                        self.add(state, records, now);
+                        self.add(state, records, now, limit);
                         for (partition, offset) in offsets {
                             let key = (ticket.group.clone(), ticket.topic.clone(), partition);
                             self.offsets.insert(
@@ -205,51 +203,66 @@ impl Plan {
                 }
             }
             // These are taken out before.
-            Job::Create { .. } | Job::Forget { .. } => {}
+            Job::Create { .. } | Job::Op { .. } => {}
         }
     }
 
     /// Gives records their offsets. They were checked.
-    fn add(&mut self, state: &State, records: Vec<NewRecord>, now: i64) -> Vec<i64> {
+    fn add(&mut self, state: &mut State, records: Vec<NewRecord>, now: i64, limit: u64) -> Vec<i64> {
         let mut offsets = Vec::with_capacity(records.len());
         for new in records {
-            let Some(topic) = state.topics.get(&new.topic) else {
+            let Some(id) = state.topics.get(&new.topic).map(|topic| topic.note.id) else {
                 continue;
             };
-            let Some(partition) = topic.partition(new.partition) else {
-                continue;
-            };
-            let high = self
-                .highs
-                .entry((topic.note.id, new.partition))
-                .or_insert(partition.high);
-            let keyspace = match &topic.kept {
-                Kept::Newest(keyspace) => keyspace,
-                Kept::Segments(segments) => match segments.values().next_back() {
-                    Some(segment) => &segment.keyspace,
+            let place = match self.places.get(&(id, new.partition)) {
+                Some(place) => *place,
+                None => match self.begin(state, &new, now, limit) {
+                    Some(place) => place,
                     None => continue,
                 },
             };
+            let Some(added) = self.added.get_mut(place) else {
+                continue;
+            };
             let record = Record {
                 partition: new.partition,
-                offset: *high,
+                offset: added.high,
                 appended: alert::Timestamp::from_millis(now),
                 key: new.key,
                 value: new.value,
                 meta: new.meta,
                 headers: new.headers,
             };
-            offsets.push(*high);
-            *high += 1;
-            self.records.push(Planned {
-                topic: new.topic,
-                keyspace: keyspace.clone(),
-                compacted: topic.note.compacted,
-                record: Arc::new(record),
-                bytes: 0,
-            });
+            offsets.push(added.high);
+            added.high += 1;
+            added.runs.push(&record);
+            added.records.push(Arc::new(record));
         }
         offsets
+    }
+
+    /// The first record of the batch for a partition: where it goes.
+    fn begin(&mut self, state: &mut State, new: &NewRecord, now: i64, limit: u64) -> Option<usize> {
+        let topic = state.topics.get(&new.topic)?;
+        let (id, partition) = (topic.note.id, topic.partition(new.partition)?);
+        let last = partition.segments.last().map(|segment| &segment.note);
+        let last = last.filter(|note| !retention::is_full(&topic.note, note, now, limit));
+        let (high, last) = (partition.high, last.map(|note| (note.number, note.bytes)));
+        let (segment, at) = last.unwrap_or_else(|| (state.number_segment(), 0));
+        self.added.push(Added {
+            topic: new.topic.clone(),
+            id,
+            partition: new.partition,
+            high,
+            segment,
+            begun: last.is_none(),
+            at,
+            runs: Runs::default(),
+            records: Vec::new(),
+        });
+        let place = self.added.len() - 1;
+        self.places.insert((id, new.partition), place);
+        Some(place)
     }
 }
 
@@ -292,50 +305,55 @@ fn check(state: &State, records: &[NewRecord]) -> Result<(), LogError> {
     Ok(())
 }
 
-fn put(shared: &Shared, plan: &mut Plan, now: i64) -> Result<(), String> {
-    shared.store.write(now, |batch| {
-        for planned in &mut plan.records {
-            let record = &planned.record;
-            let key = if planned.compacted {
-                codec::compacted_key(record.partition, &record.key)
-            } else {
-                codec::offset_key(record.partition, record.offset)
-            };
-            let value = codec::encode_record(record);
-            planned.bytes = u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX);
-            batch.put(&planned.keyspace, key, value);
+/// Writes it; gives back the runs, which tell how the segments have grown, and the batch's number.
+fn put(shared: &Shared, plan: &mut Plan, now: i64) -> Result<(Batch, u64), String> {
+    let mut batch = Batch::new();
+    for added in &mut plan.added {
+        let (topic, partition, number) = (added.id, added.partition, added.segment);
+        if added.begun {
+            batch.op(&Op::Begun {
+                topic,
+                partition,
+                number,
+            });
         }
-        for ((topic, partition), high) in &plan.highs {
-            batch.note(codec::high_key(*topic, *partition), high.to_be_bytes().to_vec());
-        }
-        for ((group, topic, partition), committed) in &plan.offsets {
-            let value = codec::encode_committed(committed.offset, &committed.lane);
-            batch.note(codec::offsets_key(group, topic, *partition), value);
-        }
-    })
+        let runs = std::mem::take(&mut added.runs).finish();
+        batch.runs(topic, partition, (number, added.at), runs);
+    }
+    for ((group, topic, partition), committed) in &plan.offsets {
+        batch.op(&Op::Committed {
+            group: group.clone(),
+            topic: topic.clone(),
+            partition: *partition,
+            offset: committed.offset,
+            lane: committed.lane.clone(),
+        });
+    }
+    let sequence = shared
+        .store
+        .write(now, &mut batch, |out| shared.state().snapshot(out))?;
+    Ok((batch, sequence))
 }
 
-/// Shows what is on disk now, all of it at once.
-fn publish(shared: &Shared, plan: Plan, now: i64) {
+/// Shows what is written now, all of it at once.
+fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
     let mut state = shared.state();
     let mut touched = BTreeSet::new();
-    for planned in plan.records {
-        let Some(topic) = state.topics.get_mut(&planned.topic) else {
-            continue;
-        };
-        if let Kept::Segments(segments) = &mut topic.kept
-            && let Some(mut segment) = segments.last_entry()
-        {
-            let note = &mut segment.get_mut().note;
-            note.bytes += planned.bytes;
-            note.newest = now;
+    for (added, runs) in plan.added.into_iter().zip(batch.into_runs()) {
+        if added.begun {
+            let begun = Op::Begun {
+                topic: added.id,
+                partition: added.partition,
+                number: added.segment,
+            };
+            state.apply(&begun, now);
         }
-        if let Some(partition) = topic.partition_mut(planned.record.partition) {
-            partition.push(planned.record);
+        let topic = state.topics.get_mut(&added.topic);
+        if let Some(partition) = topic.and_then(|topic| topic.partition_mut(added.partition)) {
+            partition.grow(&runs);
+            added.records.into_iter().for_each(|record| partition.push(record));
         }
-        if !touched.contains(&planned.topic) {
-            touched.insert(planned.topic);
-        }
+        touched.insert(added.topic);
     }
     for ((group, topic, partition), committed) in plan.offsets {
         if let Ok(group) = state.group(&group, &topic) {

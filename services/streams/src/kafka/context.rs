@@ -25,8 +25,15 @@ fn report(client: &'static str, error: &KafkaError, reason: &str) {
     tracing::warn!(client, code = ?code, reason, "kafka client error");
 }
 
+/// librdkafka's name for remarks on settings. Ours are the same for producers and consumers, so each client remarks on
+/// those of the other kind; nobody has to do anything about it.
+const SETTINGS: &str = "CONFWARN";
+
 fn log_line(client: &'static str, level: RDKafkaLogLevel, facility: &str, text: &str) {
     match level {
+        RDKafkaLogLevel::Warning if facility == SETTINGS => {
+            tracing::debug!(target: "librdkafka", client, facility, "{text}");
+        }
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::error!(target: "librdkafka", client, facility, "{text}");
         }

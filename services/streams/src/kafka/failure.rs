@@ -75,11 +75,24 @@ fn needs_a_person(code: Code) -> bool {
     )
 }
 
-/// Codes that say the client's view of who leads a partition is old.
+/// Codes that say the client's view of who leads a partition is old; a leader whose name is gone from the network is one
+/// that librdkafka would go on asking.
 pub(super) fn is_stale(code: Code) -> bool {
     matches!(
         code,
-        Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch | Code::NotLeaderForPartition | Code::LeaderNotAvailable
+        Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::Resolve
+    )
+}
+
+/// Codes of a group that moves partitions: the offsets of a transaction that began before that are refused.
+fn is_rebalance(code: Code) -> bool {
+    matches!(
+        code,
+        Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress
     )
 }
 
@@ -128,7 +141,12 @@ pub(super) fn transaction(step: Step, error: &KafkaError) -> LogError {
     };
     let reason = format!("{step:?}: {error} ({code:?})");
     match verdict(step, code, flags) {
-        Verdict::Abort => LogError::Abort(reason),
+        Verdict::Abort => {
+            if !is_rebalance(code) {
+                tracing::warn!(reason, "a transaction must be aborted");
+            }
+            LogError::Abort(reason)
+        }
         Verdict::Unknown => LogError::Unknown(reason),
         Verdict::Busy => LogError::Busy(reason),
         Verdict::Refused => LogError::Refused(reason),

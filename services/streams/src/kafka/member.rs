@@ -22,9 +22,8 @@ use crate::log::{Event, Join, LogError, Member, NewRecord};
 const SEEK: Duration = Duration::from_secs(10);
 /// Between two tries of a seek.
 const SEEK_AGAIN: Duration = Duration::from_millis(2);
-/// The least time between a commit and the next transaction: one that begins before the broker has written the markers of
-/// the last is refused, and librdkafka asks again only after 20 ms. What arrives meanwhile shares the next commit.
-const COMMIT_GAP: Duration = Duration::from_millis(3);
+/// The least time between a commit and the next transaction: what arrives meanwhile shares it.
+const COMMIT_GAP: Duration = Duration::from_millis(1);
 /// How long leaving the group may take; what still hangs then is left behind.
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -52,7 +51,7 @@ pub(super) struct KafkaMember {
     released: BTreeSet<u32>,
     /// Taken when the group decided last. A consumer that was thrown out would give one without member and generation,
     /// and with that a broker checks nothing.
-    membership: Option<ConsumerGroupMetadata>,
+    membership: Option<Arc<ConsumerGroupMetadata>>,
     /// An error that came behind records.
     held_back: Option<LogError>,
     /// When the next transaction may begin.
@@ -129,7 +128,7 @@ impl KafkaMember {
             }
         };
         let consumer = self.consumer()?;
-        let membership = consumer.group_metadata();
+        let membership = consumer.group_metadata().map(Arc::new);
         let lost = consumer.assignment_lost();
         consumer
             .incremental_assign(&found)
@@ -159,7 +158,7 @@ impl KafkaMember {
             }
             return Ok(Some(Event::Revoked { partitions, lost }));
         }
-        let membership = consumer.group_metadata();
+        let membership = consumer.group_metadata().map(Arc::new);
         if !consumer.assignment_lost() {
             self.membership = membership;
         }
@@ -455,6 +454,11 @@ impl Member for KafkaMember {
         let committed = producing.commit(list, &self.lane, membership);
         self.free_at = Instant::now() + COMMIT_GAP;
         committed
+    }
+
+    /// A commit is answered once enough replicas have it.
+    fn durable(&mut self) -> Result<(), LogError> {
+        Ok(())
     }
 
     fn abort(&mut self) -> Result<(), LogError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use processor::Record;
 use rdkafka::Offset;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -39,8 +39,12 @@ pub(super) struct KafkaReader {
 }
 
 impl KafkaReader {
-    pub(super) fn open(shared: Arc<Shared>, from: &[(String, u32, From)]) -> Result<Self, LogError> {
-        let consumer = BaseConsumer::from_config_and_context(&shared.options.reader(), Plain("reader"))
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        config: &ClientConfig,
+        from: &[(String, u32, From)],
+    ) -> Result<Self, LogError> {
+        let consumer = BaseConsumer::from_config_and_context(config, Plain("reader"))
             .map_err(|error| LogError::Refused(format!("kafka consumer: {error}")))?;
         let wanted: Vec<_> = from
             .iter()

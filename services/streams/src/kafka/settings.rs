@@ -66,6 +66,9 @@ pub(super) const MAX_BATCH_BYTES: usize = 1_040_000;
 const MEMBER_FETCH_MS: u32 = 20;
 /// The same for readers: of tables, views and restores, whose end nobody times.
 const READER_FETCH_MS: u32 = 50;
+/// A view's reader is answered at once when this much is there: it follows dozens of partitions that each commit touches,
+/// and an answer for each commit cost a broker more than the commit's own reader did.
+const VIEW_FETCH_BYTES: usize = 65_536;
 /// What one lane reads ahead.
 const READ_AHEAD_RECORDS: u32 = 20_000;
 /// And at most this much of it, in KiB: a process has several lanes.
@@ -168,6 +171,13 @@ impl KafkaOptions {
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "earliest");
         reading(&mut config, READER_FETCH_MS);
+        config
+    }
+
+    /// A reader of a view: the broker answers when there is much, or after a moment.
+    pub(super) fn view_reader(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config.set("fetch.min.bytes", VIEW_FETCH_BYTES.to_string());
         config
     }
 

@@ -1,13 +1,20 @@
-//! A lane's transactional producer.
+//! A lane's transactional producers: two that take turns.
+//!
+//! After a commit the broker still writes its markers, and refuses the same producer's next transaction until it has;
+//! librdkafka then asks again only after 20 ms. Another producer need not wait. A commit that was answered is decided,
+//! so the next transaction may build on it before its markers are written: a reader meets the two in the order of their
+//! records. What fences a lane is its group's generation, which both send, and its name, by which both are found.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::context::Transaction;
 use super::failure::{self, Step};
@@ -19,6 +26,8 @@ const CALL: Duration = Duration::from_secs(10);
 /// How long a producer may take to get its id, an open transaction of its predecessor included. A coordinator that moves
 /// takes some seconds; `max.poll.interval.ms` bounds it from above.
 const INIT: Duration = Duration::from_secs(30);
+/// What librdkafka has beyond [`CALL`] to say itself that a call took too long.
+const GRACE: Duration = Duration::from_secs(1);
 /// A wait for acknowledgements is made of these; also what a commit may lose by it. Not a poll that waits: the client
 /// library counts whole milliseconds, and spins through the last one, on a core that the brokers' answers need.
 const DRAIN: Duration = Duration::from_micros(200);
@@ -26,13 +35,16 @@ const DRAIN: Duration = Duration::from_micros(200);
 /// One call of an abort.
 const ABORT_SLICE: Duration = Duration::from_millis(50);
 
-/// The producer, and whether a transaction is open.
+/// What follows a lane's name in the transactional ids of its producers.
+const TURNS: [&str; 2] = ["", "~2"];
+
+/// The producers, and whether a transaction is open.
 pub(super) struct Producing {
     shared: Arc<Shared>,
     /// With the prefix.
     id: String,
-    /// None between a failed renewal and the next.
-    producer: Option<BaseProducer<Transaction>>,
+    /// Whose turn it is comes first. Empty between a failed renewal and the next.
+    producers: VecDeque<Arc<BaseProducer<Transaction>>>,
     open: bool,
 }
 
@@ -42,7 +54,7 @@ impl Producing {
         let mut producing = Self {
             shared,
             id,
-            producer: None,
+            producers: VecDeque::new(),
             open: false,
         };
         producing.renew()?;
@@ -51,28 +63,32 @@ impl Producing {
 
     pub(super) fn renew(&mut self) -> Result<(), LogError> {
         self.open = false;
-        // First the old one goes: a late request of its is fenced by the new one's epoch.
-        drop(self.producer.take());
+        // First the old ones go: a late request of theirs is fenced by the new ones' epochs.
+        self.producers.clear();
+        let producers: Result<_, _> = TURNS.iter().map(|turn| self.create(turn)).collect();
+        self.producers = producers?;
+        Ok(())
+    }
+
+    fn create(&self, turn: &str) -> Result<Arc<BaseProducer<Transaction>>, LogError> {
         let context = Transaction::new(Arc::clone(&self.shared.clock));
-        let config = self.shared.options.transactional(&self.id);
+        let config = self.shared.options.transactional(&format!("{}{turn}", self.id));
         let producer = BaseProducer::from_config_and_context(&config, context)
             .map_err(|error| LogError::Refused(format!("kafka producer: {error}")))?;
         let deadline = Instant::now() + INIT;
         loop {
             match producer.init_transactions(deadline.saturating_duration_since(Instant::now())) {
-                Ok(()) => break,
+                Ok(()) => return Ok(Arc::new(producer)),
                 Err(error) if failure::may_resume(&error) && Instant::now() < deadline => {}
                 Err(error) => return Err(failure::transaction(Step::Init, &error)),
             }
         }
-        self.producer = Some(producer);
-        Ok(())
     }
 
-    fn producer(&self) -> Result<&BaseProducer<Transaction>, LogError> {
-        self.producer
-            .as_ref()
-            .ok_or_else(|| LogError::Unknown("the producer is to be renewed".to_owned()))
+    fn producer(&self) -> Result<&Arc<BaseProducer<Transaction>>, LogError> {
+        self.producers
+            .front()
+            .ok_or_else(|| LogError::Unknown("the producers are to be renewed".to_owned()))
     }
 
     pub(super) fn begin(&mut self) -> Result<(), LogError> {
@@ -101,10 +117,10 @@ impl Producing {
         }
     }
 
-    /// Waits until every record is acknowledged: `commit_transaction` would do so in steps of 100 ms.
-    fn drain(producer: &BaseProducer<Transaction>) -> Result<(), LogError> {
+    /// Waits until all but so many records are acknowledged: `commit_transaction` would do so in steps of 100 ms.
+    fn drain(producer: &BaseProducer<Transaction>, left: i32) -> Result<(), LogError> {
         let deadline = Instant::now() + CALL;
-        while producer.in_flight_count() > 0 {
+        while producer.in_flight_count() > left {
             serve(producer);
             if Instant::now() >= deadline {
                 return Err(LogError::Unknown(format!(
@@ -127,20 +143,23 @@ impl Producing {
         &mut self,
         mut offsets: TopicPartitionList,
         lane: &str,
-        group: &ConsumerGroupMetadata,
+        group: &Arc<ConsumerGroupMetadata>,
     ) -> Result<(), LogError> {
         let producer = self.producer()?;
-        Self::drain(producer)?;
+        // The coordinator takes offsets once it has the partitions, which the first acknowledgement shows; the other
+        // acknowledgements come meanwhile.
+        let first = producer.in_flight_count() - 1;
+        Self::drain(producer, first.max(0))?;
         stamp(&mut offsets, lane);
-        producer
-            .send_offsets_to_transaction(&offsets, group, CALL)
-            .map_err(|error| failure::transaction(Step::Offsets, &error))?;
+        send_offsets(producer, offsets, group, CALL)?;
+        Self::drain(producer, 0)?;
         let committed = match producer.commit_transaction(CALL) {
             Err(error) if failure::may_resume(&error) => producer.commit_transaction(CALL),
             other => other,
         };
         committed.map_err(|error| failure::transaction(Step::Commit, &error))?;
         self.open = false;
+        self.producers.rotate_left(1);
         Ok(())
     }
 
@@ -168,17 +187,95 @@ impl Producing {
     }
 }
 
+/// Adds offsets to the open transaction, and returns in time. librdkafka's own bound does not hold while it waits for a
+/// group coordinator whose broker is gone: nothing may ever wake it (its issues 5456 and 5511). A call that hangs keeps its
+/// thread and its producer, and the lane goes on with new ones.
+fn send_offsets<C: ProducerContext + 'static>(
+    producer: &Arc<BaseProducer<C>>,
+    offsets: TopicPartitionList,
+    group: &Arc<ConsumerGroupMetadata>,
+    bound: Duration,
+) -> Result<(), LogError> {
+    let (done, result) = mpsc::sync_channel(1);
+    let (producer, group) = (Arc::clone(producer), Arc::clone(group));
+    thread::Builder::new()
+        .name("kafka-offsets".to_owned())
+        .spawn(move || {
+            let sent = producer.send_offsets_to_transaction(&offsets, &group, bound);
+            // First the producer goes: whoever waits may be about to close it.
+            drop(producer);
+            // Nobody waits any more when it took too long.
+            drop(done.send(sent));
+        })
+        .map_err(|error| LogError::Abort(format!("offsets: no thread: {error}")))?;
+    match result.recv_timeout(bound + GRACE) {
+        Ok(sent) => sent.map_err(|error| failure::transaction(Step::Offsets, &error)),
+        Err(_) => Err(LogError::Unknown(format!(
+            "offsets: the group's coordinator does not answer within {bound:?}"
+        ))),
+    }
+}
+
 /// Takes up one report; where there is none, waits a little.
 fn serve(producer: &BaseProducer<Transaction>) {
     let before = producer.in_flight_count();
     producer.poll(Duration::ZERO);
     if producer.in_flight_count() == before {
-        std::thread::sleep(DRAIN);
+        thread::sleep(DRAIN);
     }
 }
 
 fn stamp(offsets: &mut TopicPartitionList, lane: &str) {
     for mut element in offsets.elements() {
         element.set_metadata(lane);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::{MockCluster, MockCoordinator};
+    use rdkafka::producer::{BaseRecord, DefaultProducerContext};
+
+    use super::*;
+
+    #[test]
+    fn offsets_for_a_coordinator_that_is_gone_end_in_time() {
+        let cluster = MockCluster::new(3).unwrap();
+        cluster.create_topic("t", 1, 3).unwrap();
+        cluster.partition_leader("t", 0, Some(1)).unwrap();
+        cluster
+            .coordinator(MockCoordinator::Transaction("lane".to_owned()), 1)
+            .unwrap();
+        cluster
+            .coordinator(MockCoordinator::Group("group".to_owned()), 2)
+            .unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers());
+        let consumer: BaseConsumer = config.clone().set("group.id", "group").create().unwrap();
+        let group = Arc::new(consumer.group_metadata().unwrap());
+        let producer: BaseProducer<DefaultProducerContext> = config.set("transactional.id", "lane").create().unwrap();
+        let producer = Arc::new(producer);
+        let send = |bound| {
+            producer.begin_transaction().unwrap();
+            producer
+                .send(BaseRecord::to("t").partition(0).key("k").payload("v"))
+                .unwrap();
+            let mut offsets = TopicPartitionList::new();
+            offsets
+                .add_partition_offset("t", 0, rdkafka::Offset::Offset(1))
+                .unwrap();
+            send_offsets(&producer, offsets, &group, bound)
+        };
+        producer.init_transactions(CALL).unwrap();
+        send(CALL).unwrap();
+        producer.commit_transaction(CALL).unwrap();
+        cluster.broker_down(2).unwrap();
+        let began = Instant::now();
+        let hung = send(Duration::from_millis(100)).unwrap_err();
+        assert!(began.elapsed() < CALL);
+        // Once librdkafka ends it itself, this bound has no more use.
+        assert!(hung.to_string().contains("does not answer"), "{hung}");
     }
 }

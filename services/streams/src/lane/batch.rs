@@ -160,9 +160,9 @@ impl<P: Processor> Lane<P> {
         let now = self.now;
         let due = task
             .store
-            .next_timer()
-            .filter(|timer| timer.due <= now && budget.timers > 0)
-            .cloned();
+            .next_due()
+            .filter(|due| *due <= now && budget.timers > 0)
+            .and_then(|_| task.store.next_timer());
         let unread = task.in_hand.front().map(|record| record.appended);
         if let Some(timer) = due {
             let before_unread = match unread {

@@ -10,6 +10,8 @@ use super::restore::Restore;
 /// How far a partition is.
 #[derive(Debug)]
 pub(crate) enum Phase {
+    /// Its restore is to begin.
+    Assigned,
     /// Its changelog is being read, then the tables up to where they stood.
     Restoring(Restore),
     /// Records and timers run.
@@ -57,13 +59,26 @@ pub(crate) struct Task<C> {
     pub(crate) sweep: Sweep,
     /// The end of the inbox, and when it was asked for.
     pub(crate) end_seen: Option<(Timestamp, i64)>,
-    /// Since when something unread hides behind an open transaction while a timer is due, and where: reading on begins
-    /// the wait anew, so that a backlog of any length is read before the timer.
-    pub(crate) hidden_since: Option<(Timestamp, i64)>,
+    /// What hides behind an open transaction while a timer is due.
+    pub(crate) hidden: Option<Hidden>,
+}
+
+/// Something unread that reading does not reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hidden {
+    since: Timestamp,
+    /// The last pass that found it so.
+    looked_at: Timestamp,
+    /// Where reading stands: reading on begins the wait anew, so that a backlog of any length is read before the timer.
+    at: i64,
 }
 
 /// What an open transaction hides is waited for this long: the transaction timeout (10 s) and the coordinator's scan.
 pub(crate) const HIDDEN_AT_MOST: PromDuration = PromDuration::from_millis(20_000);
+
+/// Passes further apart than this: the lane was away (frozen, starved) and did not wait. What it has not read may only
+/// be on its way.
+const AWAY: PromDuration = PromDuration::from_millis(5_000);
 
 impl<C> Task<C> {
     pub(crate) fn new(partition: u32, phase: Phase) -> Self {
@@ -78,7 +93,7 @@ impl<C> Task<C> {
             greet: false,
             sweep: Sweep::Done,
             end_seen: None,
-            hidden_since: None,
+            hidden: None,
         }
     }
 
@@ -86,10 +101,14 @@ impl<C> Task<C> {
         matches!(self.phase, Phase::Active)
     }
 
+    pub(crate) fn is_restoring(&self) -> bool {
+        matches!(self.phase, Phase::Assigned | Phase::Restoring(_))
+    }
+
     /// Whether a step has something to do without waiting.
     pub(crate) fn has_work(&self) -> bool {
         match self.phase {
-            Phase::Restoring(_) => true,
+            Phase::Assigned | Phase::Restoring(_) => true,
             Phase::Active => {
                 !self.in_hand.is_empty() || !self.completions.is_empty() || self.greet || self.sweep != Sweep::Done
             }
@@ -103,7 +122,7 @@ impl<C> Task<C> {
 
     /// Whether a timer is due that only the inbox's end can let fire, and no answer from after its time is known.
     pub(crate) fn needs_end(&self, now: Timestamp) -> bool {
-        let due = self.store.next_timer().map(|timer| timer.due);
+        let due = self.store.next_due();
         self.is_active()
             && self.in_hand.is_empty()
             && due.is_some_and(|due| due <= now && self.end_seen.is_none_or(|(asked, _)| asked < due))
@@ -118,11 +137,16 @@ impl<C> Task<C> {
             return AtEnd::Unknown;
         }
         if position >= end {
-            self.hidden_since = None;
+            self.hidden = None;
             return AtEnd::Yes;
         }
-        let stuck = self.hidden_since.filter(|(_, at)| *at == position);
-        let (since, _) = *self.hidden_since.insert(stuck.unwrap_or((now, position)));
+        let waits = |hidden: &Hidden| hidden.at == position && now.saturating_since(hidden.looked_at) <= AWAY;
+        let since = self.hidden.filter(waits).map_or(now, |hidden| hidden.since);
+        self.hidden = Some(Hidden {
+            since,
+            looked_at: now,
+            at: position,
+        });
         if now.saturating_since(since) >= HIDDEN_AT_MOST {
             AtEnd::GaveUp
         } else {
@@ -149,20 +173,31 @@ mod tests {
         let at = Timestamp::from_secs;
         let mut task: Task<()> = Task::new(0, Phase::Active);
         task.end_seen = Some((at(10), 1_000));
-        for (second, position, expected) in [
-            (10, 100, AtEnd::Unknown),
-            (29, 400, AtEnd::Unknown),
-            (48, 900, AtEnd::Unknown),
-            (67, 900, AtEnd::Unknown),
-            (68, 900, AtEnd::GaveUp),
-            (69, 950, AtEnd::Unknown),
-            (70, 1_000, AtEnd::Yes),
-        ] {
-            assert_eq!(
-                task.is_at_end(at(10), at(second), position),
-                expected,
-                "at {second}, {position}"
-            );
+        let mut asks = |from: i64, to: i64, position, expected| {
+            for second in from..=to {
+                let found = task.is_at_end(at(10), at(second), position);
+                assert_eq!(found, expected, "at {second}, {position}");
+            }
+        };
+        asks(10, 28, 100, AtEnd::Unknown);
+        asks(29, 47, 400, AtEnd::Unknown);
+        asks(48, 67, 900, AtEnd::Unknown);
+        asks(68, 68, 900, AtEnd::GaveUp);
+        asks(69, 69, 950, AtEnd::Unknown);
+        asks(70, 70, 1_000, AtEnd::Yes);
+    }
+
+    #[test]
+    fn a_lane_that_was_away_has_not_waited() {
+        let at = Timestamp::from_secs;
+        let mut task: Task<()> = Task::new(0, Phase::Active);
+        task.end_seen = Some((at(10), 1_000));
+        let mut seconds = vec![10, 11, 12];
+        // Frozen for a minute; what it has not read is on its way.
+        seconds.extend(72..92);
+        for second in seconds {
+            assert_eq!(task.is_at_end(at(10), at(second), 100), AtEnd::Unknown, "at {second}");
         }
+        assert_eq!(task.is_at_end(at(10), at(92), 100), AtEnd::GaveUp);
     }
 }

@@ -18,9 +18,9 @@ const STUCK_AFTER: PromDuration = PromDuration::from_millis(300);
 /// A restore under way.
 pub(crate) struct Restore {
     reader: Option<Box<dyn Reader>>,
-    /// The changelog's end, open transactions included, when the partition was assigned.
+    /// The changelog's end, open transactions included, when the restore began.
     end: i64,
-    /// Where the tables stood when the partition was assigned.
+    /// Where the tables stood when the restore began.
     table_ends: Vec<(&'static str, i64)>,
     began: Timestamp,
     moved: Timestamp,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Restore {
 }
 
 impl<P: Processor> Lane<P> {
-    pub(super) fn begin_restore(&mut self, partition: u32) -> Result<Restore, LaneError> {
+    fn begin_restore(&mut self, partition: u32) -> Result<Restore, LaneError> {
         let now = self.log.now();
         let (reader, end) = match P::CHANGELOG {
             Some(topic) => {
@@ -64,19 +64,47 @@ impl<P: Processor> Lane<P> {
 
     /// Goes on with every restore; returns how many partitions became active or moved on.
     pub(super) fn restore_slice(&mut self) -> Result<usize, LaneError> {
-        let restoring: Vec<u32> = self
+        let mut restoring: Vec<u32> = self
             .tasks
             .values()
-            .filter(|task| matches!(task.phase, Phase::Restoring(_)))
+            .filter(|task| task.is_restoring())
             .map(|task| task.partition)
             .collect();
+        if !restoring.is_empty() {
+            let first = self.put_off % restoring.len();
+            restoring.rotate_left(first);
+        }
         let mut moved = 0;
         for partition in restoring {
-            if self.read_changelog(partition)? && self.activate(partition)? {
-                moved += 1;
+            match self.restore(partition) {
+                Ok(active) => moved += usize::from(active),
+                // A broker is gone, and this partition has no leader yet. A question may take seconds, and polling must
+                // go on: the next pass begins with another partition.
+                Err(LaneError::Log(LogError::Busy(reason))) => {
+                    tracing::debug!(stage = P::NAME, partition, reason, "restore put off");
+                    self.put_off = self.put_off.wrapping_add(1);
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(moved)
+    }
+
+    /// Begins a restore or goes on with it; true once the partition is active. What the log cannot answer now is asked
+    /// again by the next call.
+    fn restore(&mut self, partition: u32) -> Result<bool, LaneError> {
+        if self
+            .tasks
+            .get(&partition)
+            .is_some_and(|task| matches!(task.phase, Phase::Assigned))
+        {
+            let restore = self.begin_restore(partition)?;
+            if let Some(task) = self.tasks.get_mut(&partition) {
+                task.phase = Phase::Restoring(restore);
+            }
+        }
+        Ok(self.read_changelog(partition)? && self.activate(partition)?)
     }
 
     /// Reads a slice; true once changelog and tables are at their ends. The end is an offset, never "the last record":
@@ -126,13 +154,12 @@ impl<P: Processor> Lane<P> {
         if position != before {
             restore.moved = now;
         } else if now.saturating_since(restore.moved) >= STUCK_AFTER && !restore.fenced {
-            restore.fenced = true;
             self.fence_last_owner(partition)?;
         }
         Ok(false)
     }
 
-    fn fence_last_owner(&self, partition: u32) -> Result<(), LaneError> {
+    fn fence_last_owner(&mut self, partition: u32) -> Result<(), LaneError> {
         let owner = self.log.owner(&self.config.group::<P>(), &self.inbox(), partition)?;
         if let Some(lane) = owner.filter(|lane| *lane != self.config.lane) {
             tracing::info!(
@@ -142,6 +169,9 @@ impl<P: Processor> Lane<P> {
                 "takeover: fencing the last owner's open transaction"
             );
             self.log.fence(&lane)?;
+        }
+        if let Some(Phase::Restoring(restore)) = self.tasks.get_mut(&partition).map(|task| &mut task.phase) {
+            restore.fenced = true;
         }
         Ok(())
     }
@@ -193,14 +223,10 @@ impl<P: Processor> Lane<P> {
     }
 
     fn wait_for_stable_offset(&mut self, partition: u32, now: Timestamp) -> Result<(), LaneError> {
-        let Some(task) = self.tasks.get_mut(&partition) else {
-            return Ok(());
-        };
-        let Phase::Restoring(restore) = &mut task.phase else {
+        let Some(Phase::Restoring(restore)) = self.tasks.get(&partition).map(|task| &task.phase) else {
             return Ok(());
         };
         if now.saturating_since(restore.moved) >= STUCK_AFTER && !restore.fenced {
-            restore.fenced = true;
             return self.fence_last_owner(partition);
         }
         Ok(())

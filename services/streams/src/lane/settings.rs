@@ -38,6 +38,8 @@ pub enum Sabotage {
     EndRestoreEarly,
     /// Effects are released before the commit.
     ReleaseBeforeCommit,
+    /// Effects are released though what caused them may still be undone.
+    ReleaseBeforeDurable,
     /// The changelog misses what a transaction deleted.
     ForgetTombstones,
     /// Completions of an aborted transaction are not taken up again.

@@ -146,13 +146,10 @@ impl LaneStatus {
     }
 
     pub(super) fn look<C>(&self, tasks: &BTreeMap<u32, Task<C>>, now: Timestamp) {
-        let restoring = tasks
-            .values()
-            .filter(|task| matches!(task.phase, Phase::Restoring(_)))
-            .count();
+        let restoring = tasks.values().filter(|task| task.is_restoring()).count();
         let held = tasks.values().find_map(|task| match &task.phase {
             Phase::Held { reason } => Some(format!("partition {}: {reason}", task.partition)),
-            Phase::Restoring(_) | Phase::Active | Phase::Waiting { .. } => None,
+            Phase::Assigned | Phase::Restoring(_) | Phase::Active | Phase::Waiting { .. } => None,
         });
         let keys = tasks.values().map(|task| task.store.len()).sum();
         let timers = tasks.values().map(|task| task.store.timers_armed()).sum();

@@ -1,13 +1,19 @@
 //! The lane on the simulated log: a counting stage crashed at every step, and each rule of the lane on its own.
 
 mod counter;
+mod refusals;
 mod rules;
+mod takeovers;
+mod transactions;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alert::{PromDuration, Timestamp};
 use counter::{Counter, Recorder, WorldSends};
+use metrics::{Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+use processor::Meta;
 use schemas::topics;
 
 use super::*;
@@ -26,19 +32,7 @@ pub(super) struct Stand {
 impl Stand {
     pub(super) fn new(seed: u64) -> Self {
         let log = SimLog::new(seed, START);
-        let new: Vec<NewTopic> = topics::TOPICS
-            .iter()
-            .map(|spec| NewTopic {
-                name: spec.name.to_owned(),
-                partitions: match spec.partitions {
-                    topics::Partitions::PerGroup => PARTITIONS,
-                    topics::Partitions::Fixed(count) => count,
-                },
-                compacted: spec.cleanup == topics::Cleanup::Compact,
-                retention: Duration::from_secs(3_600),
-            })
-            .collect();
-        log.create_topics(&new).unwrap();
+        log.create_topics(&NewTopic::ours(PARTITIONS)).unwrap();
         Self {
             log,
             world: WorldSends::default(),
@@ -56,17 +50,55 @@ impl Stand {
         })
     }
 
+    /// A lane whose effects end only when their partition is given up.
+    pub(super) fn slow_lane(&self, name: &str) -> Lane<Counter> {
+        let world = self.world.clone();
+        Lane::new(Counter::default(), self.log.clone(), LaneConfig::new(name), |report| {
+            Box::new(Recorder::slow(world, report))
+        })
+        .unwrap()
+    }
+
     /// Appends one number for a counter, retried until acknowledged as a client would: so it may be there twice.
     pub(super) fn append(&self, key: &str, number: i64) {
+        self.append_text(key, &number.to_string());
+    }
+
+    pub(super) fn append_text(&self, key: &str, text: &str) {
+        self.append_stamped(key, text, None);
+    }
+
+    /// The same, written by a stage that says something of it.
+    pub(super) fn append_stamped(&self, key: &str, text: &str, meta: Option<Meta>) {
         let record = NewRecord {
             topic: topics::ALERTS.to_owned(),
             partition: alert::partition_for(key.as_bytes(), PARTITIONS),
             key: key.as_bytes().to_vec(),
-            value: Some(number.to_string().into_bytes()),
+            value: Some(text.as_bytes().to_vec()),
+            meta,
+            headers: Vec::new(),
+        };
+        self.log.append(vec![record], Box::new(|_| {}));
+    }
+
+    /// A new version of the one table.
+    pub(super) fn append_config(&self, text: &str) {
+        let record = NewRecord {
+            topic: topics::CONFIG.to_owned(),
+            partition: 0,
+            key: b"c".to_vec(),
+            value: Some(text.as_bytes().to_vec()),
             meta: None,
             headers: Vec::new(),
         };
         self.log.append(vec![record], Box::new(|_| {}));
+    }
+
+    /// What the stage's group has committed for the partition of a key, and by whom.
+    pub(super) fn committed(&self, key: &str) -> Option<(i64, String)> {
+        let partition = alert::partition_for(key.as_bytes(), PARTITIONS);
+        let committed = self.log.committed("counter", topics::ALERTS, partition).unwrap();
+        committed.map(|committed| (committed.offset, committed.lane))
     }
 
     pub(super) fn advance(&self, ms: u64) {
@@ -82,6 +114,47 @@ impl Stand {
         said.sort();
         said
     }
+}
+
+/// Counters by name, whatever their labels.
+#[derive(Debug, Default)]
+struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+impl metrics::Recorder for Counters {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
+        let mut counters = self.0.lock().unwrap();
+        Arc::clone(counters.entry(key.name().to_owned()).or_default()).into()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+/// What is counted while something is done.
+pub(super) fn counted(during: impl FnOnce()) -> BTreeMap<String, u64> {
+    let counters = Counters::default();
+    metrics::with_local_recorder(&counters, during);
+    let counters = counters.0.lock().unwrap();
+    counters
+        .iter()
+        .map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed)))
+        .collect()
+}
+
+/// A key beside another one, or in another partition.
+pub(super) fn key_for(other: &str, beside: bool) -> String {
+    let partition = |key: &str| alert::partition_for(key.as_bytes(), PARTITIONS);
+    let mut keys = (0..100).map(|n| format!("j{n}"));
+    keys.find(|key| (partition(key) == partition(other)) == beside).unwrap()
 }
 
 /// Steps a lane until nothing is left to do now.
@@ -207,6 +280,7 @@ fn a_counting_stage_survives_every_fault_at_once() {
         partial: 300,
         lag: 300,
         lost_ack: 0,
+        busy: 100,
     };
     for seed in 0..300 {
         check(seed, seed % 97, &faults, None).unwrap();
@@ -221,6 +295,7 @@ fn a_lane_without_one_of_its_rules_is_caught() {
         partial: 300,
         lag: 200,
         lost_ack: 0,
+        busy: 0,
     };
     for sabotage in [
         Sabotage::SkipUndo,

@@ -14,14 +14,6 @@ use crate::log::{LogError, NewRecord};
 /// that a view that waits for it need not wait for the next record.
 const IDLE_COMMIT_AFTER: PromDuration = PromDuration::from_millis(100);
 
-/// How a transaction was taken back.
-enum Aborted {
-    /// State and what was in hand are as before it.
-    Cleanly,
-    /// The producer had to be replaced: every partition is restored from its changelog.
-    ByANewProducer,
-}
-
 impl<P: Processor> Lane<P> {
     /// Commits what a pass did and releases its effects; on an abort everything is as before the pass.
     pub(super) fn transact(&mut self, mut batch: Batch<P::Effect, P::Completion>) -> Result<Progress, LaneError> {
@@ -47,6 +39,9 @@ impl<P: Processor> Lane<P> {
                 self.settle(&offsets, progress, began.elapsed());
                 progress.committed = true;
                 self.effects.committed();
+                if !batch.effects.is_empty() && self.config.sabotage != Some(Sabotage::ReleaseBeforeDurable) {
+                    self.member.durable()?;
+                }
                 self.release(batch.effects);
             }
             Err(LogError::Unknown(reason)) => {
@@ -56,24 +51,32 @@ impl<P: Processor> Lane<P> {
                     "the transaction's outcome is unknown: starting anew"
                 );
                 metrics::counter!("streams_transactions_unknown_total", "stage" => P::NAME).increment(1);
-                self.keep_completions(&mut batch);
+                self.take_back(batch);
                 self.start_anew()?;
                 return Ok(progress);
             }
-            Err(LogError::Abort(reason) | LogError::Busy(reason) | LogError::Refused(reason)) => {
+            Err(LogError::Abort(reason)) => {
+                // Every rebalance brings some; of what else brings one the log itself warns.
+                tracing::info!(stage = P::NAME, reason, "transaction aborted, and done again");
+                return self.aborted(batch, &reason);
+            }
+            Err(LogError::Busy(reason) | LogError::Refused(reason)) => {
                 tracing::warn!(stage = P::NAME, reason, "transaction aborted");
-                metrics::counter!("streams_transactions_aborted_total", "stage" => P::NAME).increment(1);
-                self.status.refused(&reason);
-                match self.abort()? {
-                    Aborted::Cleanly => self.take_back(batch),
-                    Aborted::ByANewProducer => self.keep_completions(&mut batch),
-                }
-                return Ok(Progress::default());
+                return self.aborted(batch, &reason);
             }
             Err(error @ (LogError::Crashed | LogError::Fatal(_))) => return Err(error.into()),
         }
         self.set_aside(held, waiting)?;
         Ok(progress)
+    }
+
+    /// Takes back what a transaction that has no effect was to do.
+    fn aborted(&mut self, batch: Batch<P::Effect, P::Completion>, reason: &str) -> Result<Progress, LaneError> {
+        metrics::counter!("streams_transactions_aborted_total", "stage" => P::NAME).increment(1);
+        self.status.refused(reason);
+        self.take_back(batch);
+        self.abort()?;
+        Ok(Progress::default())
     }
 
     fn release(&mut self, effects: Vec<(u32, P::Effect)>) {
@@ -171,23 +174,11 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    fn abort(&mut self) -> Result<Aborted, LaneError> {
+    fn abort(&mut self) -> Result<(), LaneError> {
         match self.member.abort() {
-            Ok(()) => Ok(Aborted::Cleanly),
-            Err(LogError::Unknown(_) | LogError::Abort(_) | LogError::Busy(_)) => {
-                self.start_anew().map(|()| Aborted::ByANewProducer)
-            }
+            Ok(()) => Ok(()),
+            Err(LogError::Unknown(_) | LogError::Abort(_) | LogError::Busy(_)) => self.start_anew(),
             Err(error @ (LogError::Refused(_) | LogError::Crashed | LogError::Fatal(_))) => Err(error.into()),
-        }
-    }
-
-    /// Completions of a transaction whose fate is unknown are reported again: a stage knows one it has already taken up.
-    fn keep_completions(&mut self, batch: &mut Batch<P::Effect, P::Completion>) {
-        for (partition, undo) in std::mem::take(&mut batch.undo) {
-            for completion in undo.completions {
-                // The lane holds both ends; a send to itself cannot fail while it lives.
-                drop(self.report.send((partition, completion)));
-            }
         }
     }
 
@@ -221,7 +212,7 @@ impl<P: Processor> Lane<P> {
                 Ok(())
             }
             Err(LogError::Unknown(_)) => self.start_anew(),
-            Err(LogError::Abort(_) | LogError::Busy(_) | LogError::Refused(_)) => self.abort().map(drop),
+            Err(LogError::Abort(_) | LogError::Busy(_) | LogError::Refused(_)) => self.abort(),
             Err(error @ (LogError::Crashed | LogError::Fatal(_))) => Err(error.into()),
         }
     }

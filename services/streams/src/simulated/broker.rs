@@ -20,6 +20,10 @@ pub(crate) struct Broker {
     pub(crate) crashes: BTreeMap<String, u64>,
     pub(crate) points: u64,
     pub(crate) held: BTreeSet<String>,
+    pub(crate) completion_wait: PromDuration,
+    pub(crate) no_producers: bool,
+    pub(crate) disk_failed: bool,
+    pub(crate) leaderless: Option<u32>,
     topics: BTreeMap<String, Topic>,
     groups: BTreeMap<String, GroupState>,
     producers: BTreeMap<String, Producer>,
@@ -81,6 +85,10 @@ impl Broker {
             crashes: BTreeMap::new(),
             points: 0,
             held: BTreeSet::new(),
+            completion_wait: PromDuration::ZERO,
+            no_producers: false,
+            disk_failed: false,
+            leaderless: None,
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             producers: BTreeMap::new(),
@@ -166,6 +174,15 @@ impl Broker {
             .get_mut(topic)
             .and_then(|topic| topic.partitions.get_mut(partition as usize));
         found.ok_or_else(|| LogError::Refused(format!("no partition {topic}/{partition}")))
+    }
+
+    /// Whether the leader, or the coordinator, is found: the first thing a question comes to.
+    pub(crate) fn found(&mut self, partition: Option<u32>) -> Result<(), LogError> {
+        let busy = self.faults.busy;
+        if self.rng.chance(busy) || self.leaderless.is_some() && partition == self.leaderless {
+            return Err(LogError::Busy("simulated".to_owned()));
+        }
+        Ok(())
     }
 
     pub(crate) fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks, LogError> {

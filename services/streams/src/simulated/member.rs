@@ -123,6 +123,7 @@ impl Member for SimMember {
 
     fn start(&mut self, partition: u32, offset: i64) -> Result<(), LogError> {
         self.point()?;
+        self.shared.lock().found(Some(partition))?;
         if let Some(position) = self.positions.get_mut(&partition) {
             *position = Some(offset);
         }
@@ -154,9 +155,10 @@ impl Member for SimMember {
 
     fn ends(&mut self, partitions: &[u32]) -> Result<BTreeMap<u32, i64>, LogError> {
         self.point()?;
-        let broker = self.shared.lock();
+        let mut broker = self.shared.lock();
         let mut ends = BTreeMap::new();
         for partition in partitions {
+            broker.found(Some(*partition))?;
             ends.insert(*partition, broker.watermarks(&self.join.topic, *partition)?.high);
         }
         Ok(ends)
@@ -223,6 +225,14 @@ impl Member for SimMember {
         self.point()
     }
 
+    fn durable(&mut self) -> Result<(), LogError> {
+        self.point()?;
+        if self.shared.lock().disk_failed {
+            return Err(LogError::Fatal("simulated: the disk has failed".to_owned()));
+        }
+        Ok(())
+    }
+
     fn abort(&mut self) -> Result<(), LogError> {
         self.point()?;
         if let Some(id) = self.transaction.take() {
@@ -236,7 +246,12 @@ impl Member for SimMember {
 
     fn renew(&mut self) -> Result<(), LogError> {
         self.point()?;
-        self.epoch = self.shared.lock().init_producer(&self.join.lane);
+        let mut broker = self.shared.lock();
+        if broker.no_producers {
+            return Err(LogError::Busy("no producer is to be had".to_owned()));
+        }
+        self.epoch = broker.init_producer(&self.join.lane);
+        drop(broker);
         self.transaction = None;
         Ok(())
     }

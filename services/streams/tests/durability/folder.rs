@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct Files(pub BTreeMap<PathBuf, Vec<u8>>);
 
 impl Files {
-    /// Reads all files as they lie there now. The space that the engine sets aside behind its journal is left out: to
+    /// Reads all files as they lie there now. The space that is set aside behind the journal is left out: to
     /// cut it off is already a cut after the last sync.
     pub fn read(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
@@ -40,8 +40,6 @@ impl Files {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        // A folder without files is part of the layout too.
-        fs::create_dir_all(folder.join("engine/keyspaces")).unwrap();
     }
 }
 

@@ -9,12 +9,9 @@ use processor::Record;
 use streams::embedded::{EmbeddedLog, Options};
 use streams::{Event, From, Join, Log, LogError, Member, NewRecord, NewTopic};
 
-use crate::folder::Files;
-
 const GROUP: &str = "stage";
 const INBOX: &str = "inbox";
 const TABLE: &str = "table";
-/// So many that together they fill the engine's journal before any of them is written to a table.
 const OUTPUTS: u32 = 12;
 
 /// No reserve: a test machine's disk may be almost full.
@@ -119,6 +116,7 @@ impl Work {
         }
         let offset = i64::try_from(number + 1).unwrap();
         self.member.commit(&[(0, offset), (1, offset)])?;
+        self.member.durable()?;
         self.next += 1;
         Ok(())
     }
@@ -128,18 +126,12 @@ impl Work {
         self.try_transaction(bytes).expect("a commit");
     }
 
-    /// Writes until the engine has written some of it into tables, and it lies in the journal as well.
-    pub fn until_tables_exist(&mut self, folder: &Path) {
+    /// Writes until the journal's first file is full and gone, so that the segments alone hold what was in it.
+    pub fn until_segments_count(&mut self, folder: &Path) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        // The engine's own and the notes' are keyspaces 0 and 1.
-        let of_records = |name: &Path| {
-            let parts: Vec<_> = name.iter().filter_map(|part| part.to_str()).collect();
-            matches!(parts.as_slice(), ["engine", "keyspaces", id, "tables", _] if !matches!(*id, "0" | "1"))
-        };
-        while !Files::read(folder).0.keys().any(|name| of_records(name)) {
-            assert!(Instant::now() < deadline, "the engine writes no tables");
-            // The compacted topic is in every transaction, so its share of the engine's memory is full first.
-            (0..40).for_each(|_| self.transaction(64 << 10));
+        while folder.join("journal/0000000001.jnl").exists() {
+            assert!(Instant::now() < deadline, "the journal's first file stays");
+            (0..40).for_each(|_| self.transaction(16 << 10));
         }
     }
 }

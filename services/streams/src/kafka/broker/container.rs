@@ -15,7 +15,6 @@ use super::{READY, RELEASE, free_ports, node_settings};
 const PING: Duration = Duration::from_millis(500);
 const SOCKET: &str = "/var/run/docker.sock";
 /// Inside the container.
-const PORT: u16 = 9092;
 const CONTROLLER: &str = "localhost:9093";
 
 #[derive(Debug)]
@@ -27,12 +26,13 @@ pub(super) struct KafkaContainer {
 impl KafkaContainer {
     pub(super) fn start() -> Result<Self, String> {
         ping()?;
-        // The port must be known before: a client is told where to connect to, and a restart keeps it.
+        // The port must be known before: a client is told where to connect to, and a restart keeps it. It is the same
+        // inside: the broker is its own client where it ends transactions, and is told the same address.
         let [port] = free_ports()?;
         let image = GenericImage::new("apache/kafka", RELEASE)
             .with_wait_for(WaitFor::message_on_stdout("Kafka Server started"));
-        let mut request = image.with_mapped_port(port, PORT.tcp()).with_startup_timeout(READY);
-        for (name, value) in node_settings(&format!(":{PORT}"), CONTROLLER, &format!("localhost:{port}")) {
+        let mut request = image.with_mapped_port(port, port.tcp()).with_startup_timeout(READY);
+        for (name, value) in node_settings(&format!(":{port}"), CONTROLLER, &format!("localhost:{port}")) {
             // The image takes settings as variables: KAFKA_ and the name in capitals.
             request = request.with_env_var(format!("KAFKA_{}", name.to_uppercase().replace('.', "_")), value);
         }

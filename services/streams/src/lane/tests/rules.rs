@@ -1,44 +1,17 @@
-//! The lane's rules one by one; each of these fails without its rule.
+//! Timers, input and tables: the lane's rules one by one; each of these fails without its rule.
 
 use super::*;
-use crate::log::LogError;
 
-fn dead_letters(stand: &Stand) -> Vec<schemas::DeadLetter> {
-    let records = stand.log.committed_records(topics::DEAD_LETTERS);
-    records
-        .into_iter()
-        .map(|record| schemas::decode(&record.value.unwrap()).unwrap())
-        .collect()
-}
-
-#[test]
-fn poison_becomes_a_dead_letter_and_its_neighbours_go_on() {
-    let stand = Stand::new(1);
-    let mut lane = stand.lane("a", None).unwrap();
-    stand.append("k", 1);
-    for bad in ["rubbish", "panic"] {
-        let record = NewRecord {
-            topic: topics::ALERTS.to_owned(),
-            partition: alert::partition_for(b"k", PARTITIONS),
-            key: b"k".to_vec(),
-            value: Some(bad.as_bytes().to_vec()),
-            meta: None,
-            headers: Vec::new(),
-        };
-        stand.log.append(vec![record], Box::new(|_| {}));
-    }
-    stand.append("k", 2);
-    settle(&mut lane).unwrap();
-    stand.advance(1_500);
-    settle(&mut lane).unwrap();
-    let letters = dead_letters(&stand);
-    let reasons: Vec<_> = letters
-        .iter()
-        .map(|letter| (letter.reason.as_str(), letter.value.as_slice()))
-        .collect();
-    assert_eq!(reasons, [("malformed", &b"rubbish"[..]), ("panic", &b"panic"[..])]);
-    assert_eq!(totals(&stand.said()), [("k".to_owned(), 3)]);
-}
+/// What a stage says that has taken up the first version of the config.
+const NEWER_CONFIG: Option<Meta> = Some(Meta {
+    id: 0,
+    now: 0,
+    partition: 0,
+    offset: 0,
+    due: None,
+    config_version: 1,
+    trace: 0,
+});
 
 #[test]
 fn a_timer_does_not_fire_ahead_of_unread_input() {
@@ -85,84 +58,90 @@ fn without_that_rule_the_unread_record_comes_too_late() {
     );
 }
 
-/// A zombie: its session is over, another lane owns its partitions, and it goes on with what it has in memory.
-fn zombie(sabotage: Option<Sabotage>) -> Vec<(String, i64)> {
-    let stand = Stand::new(3);
-    let mut old = stand.lane("old", sabotage).unwrap();
-    stand.append("k", 7);
-    settle(&mut old).unwrap();
-    stand.log.expire("old");
-    let mut new = stand.lane("new", None).unwrap();
-    settle(&mut new).unwrap();
-    stand.advance(2_000);
-    // The zombie wakes between its poll and its commit: nothing but a timer is in its transaction.
-    old.now = old.log.now();
-    old.ask_for_ends().unwrap();
-    let batch = old.apply(Budget::pass(&old.config.clone()));
-    drop(old.transact(batch));
-    settle(&mut new).unwrap();
-    totals(&stand.said())
-}
-
 #[test]
-fn a_zombie_that_only_fires_timers_is_fenced_by_its_offsets() {
-    assert_eq!(zombie(None), [("k".to_owned(), 7)]);
-    assert_eq!(
-        zombie(Some(Sabotage::DropOffsetsFromTimerCommits)),
-        [("k".to_owned(), 14)],
-        "the rule's test can fail"
-    );
-}
-
-#[test]
-fn a_takeover_fences_the_open_transaction_of_the_dead() {
-    let stand = Stand::new(4);
-    let mut old = stand.lane("old", None).unwrap();
+fn what_comes_at_the_instant_a_timer_is_due_goes_first() {
+    let stand = Stand::new(12);
+    let mut lane = stand.lane("a", None).unwrap();
     stand.append("k", 1);
-    settle(&mut old).unwrap();
-    // It dies with records sent and nothing committed: readers stand before them.
-    stand.append("k", 2);
-    stand.log.crash_in("old", 1);
-    for points in 1..40 {
-        stand.log.crash_in("old", points);
-        if old.step(Duration::ZERO).is_err() {
-            break;
-        }
-    }
-    stand.log.expire("old");
-    let mut new = stand.lane("new", None).unwrap();
-    for _ in 0..10 {
-        settle(&mut new).unwrap();
-        stand.advance(100);
-    }
-    assert_eq!(
-        new.stores().count(),
-        4,
-        "every partition is active long before the transaction's timeout"
-    );
+    settle(&mut lane).unwrap();
     stand.advance(1_000);
-    settle(&mut new).unwrap();
-    assert_eq!(totals(&stand.said()), [("k".to_owned(), 3)]);
+    stand.append("k", 10);
+    settle(&mut lane).unwrap();
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 11)]);
+}
+
+/// Only an answer from after a timer was due says that nothing came before it: an older one is of no use, though all that
+/// it spoke of is read.
+#[test]
+fn an_answer_from_before_a_timer_was_due_does_not_let_it_fire() {
+    let stand = Stand::new(16);
+    let mut lane = stand.lane("a", None).unwrap();
+    let beside = key_for("k", true);
+    stand.append(&beside, 1);
+    settle(&mut lane).unwrap();
+    stand.advance(500);
+    stand.append("k", 1);
+    settle(&mut lane).unwrap();
+    // The end is asked for when the first timer is due.
+    stand.advance(500);
+    settle(&mut lane).unwrap();
+    stand.advance(400);
+    stand.append(&beside, 5);
+    stand.append("k", 10);
+    stand.advance(600);
+    lane.config.max_records = 1;
+    settle(&mut lane).unwrap();
+    let of_k: Vec<String> = stand.said().into_iter().filter(|said| said.starts_with("k=")).collect();
+    assert!(of_k.len() == 1 && of_k[0].starts_with("k=11 "), "{of_k:?}");
 }
 
 #[test]
-fn partitions_move_to_a_second_lane_and_back_without_loss() {
-    let stand = Stand::new(5);
-    let mut first = stand.lane("first", None).unwrap();
-    (0..20).for_each(|n| stand.append(&format!("k{n}"), n));
-    settle(&mut first).unwrap();
-    let mut second = stand.lane("second", None).unwrap();
-    for _ in 0..5 {
-        settle(&mut second).unwrap();
-        settle(&mut first).unwrap();
+fn a_pass_takes_no_more_in_hand_than_it_may_apply() {
+    let stand = Stand::new(13);
+    let mut lane = stand.lane("a", None).unwrap();
+    settle(&mut lane).unwrap();
+    lane.config.max_records = 5;
+    (0..50).for_each(|n| stand.append(&format!("k{n}"), 1));
+    let mut applied = 0;
+    while applied < 50 {
+        let progress = lane.step(Duration::ZERO).unwrap();
+        let in_hand: usize = lane.tasks.values().map(|task| task.in_hand.len()).sum();
+        assert!(progress.records <= 5 && in_hand <= 5, "{progress:?}, {in_hand} in hand");
+        applied += progress.records;
     }
-    assert_eq!((first.stores().count(), second.stores().count()), (2, 2));
-    second.close().unwrap();
-    settle(&mut first).unwrap();
-    assert_eq!(first.stores().count(), 4);
-    stand.advance(1_500);
-    settle(&mut first).unwrap();
-    assert_eq!(totals(&stand.said()).iter().map(|(_, sum)| sum).sum::<i64>(), 190);
+}
+
+#[test]
+fn a_pass_over_the_state_begins_after_a_restore_and_a_table_change_and_survives_aborts() {
+    let swept = |stand: &Stand| -> Vec<String> {
+        let records = stand.log.committed_records(topics::JOURNAL).into_iter();
+        records
+            .map(|record| String::from_utf8(record.value.unwrap()).unwrap())
+            .collect()
+    };
+    let stand = Stand::new(15);
+    stand.log.set_faults(Faults {
+        abort: 200,
+        ..Faults::default()
+    });
+    let mut lane = stand.lane("a", None).unwrap();
+    settle(&mut lane).unwrap();
+    let each_partition = |version| -> Vec<String> {
+        let slices = |_| [format!("begun {version}"), format!("done {version}")];
+        (0..4).flat_map(slices).collect()
+    };
+    let mut found = swept(&stand);
+    found.sort();
+    let mut expected = each_partition(0);
+    expected.sort();
+    assert_eq!(found, expected);
+    stand.append_config("c");
+    settle(&mut lane).unwrap();
+    let mut found = swept(&stand);
+    found.sort();
+    expected.extend(each_partition(1));
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -171,32 +150,20 @@ fn a_record_of_a_newer_config_waits_for_the_table() {
         let stand = Stand::new(6);
         let mut lane = stand.lane("a", sabotage).unwrap();
         settle(&mut lane).unwrap();
-        let meta = processor::Meta {
-            config_version: 1,
-            ..processor::Meta::default()
-        };
-        let partition = alert::partition_for(b"k", PARTITIONS);
-        let record = |topic: &str, partition: u32, value: &str, meta| NewRecord {
-            topic: topic.to_owned(),
-            partition,
-            key: b"k".to_vec(),
-            value: Some(value.as_bytes().to_vec()),
-            meta,
-            headers: Vec::new(),
-        };
         stand.log.hold(&[topics::CONFIG]);
-        stand
-            .log
-            .append(vec![record(topics::CONFIG, 0, "c", None)], Box::new(|_| {}));
-        stand.log.append(
-            vec![record(topics::ALERTS, partition, "5", Some(meta))],
-            Box::new(|_| {}),
-        );
+        stand.append_config("c");
+        stand.append_stamped("k", "5", NEWER_CONFIG);
         settle(&mut lane).unwrap();
         stand.advance(2_000);
         settle(&mut lane).unwrap();
         assert_eq!(!stand.said().is_empty(), said_early);
         stand.log.let_go();
+        stand.log.set_faults(Faults {
+            busy: 1_000,
+            ..Faults::default()
+        });
+        settle(&mut lane).unwrap();
+        stand.log.set_faults(Faults::default());
         settle(&mut lane).unwrap();
         stand.advance(2_000);
         settle(&mut lane).unwrap();
@@ -207,15 +174,7 @@ fn a_record_of_a_newer_config_waits_for_the_table() {
 #[test]
 fn a_partition_runs_nothing_before_its_tables_are_read() {
     let stand = Stand::new(7);
-    let config = NewRecord {
-        topic: topics::CONFIG.to_owned(),
-        partition: 0,
-        key: b"c".to_vec(),
-        value: Some(b"c".to_vec()),
-        meta: None,
-        headers: Vec::new(),
-    };
-    stand.log.append(vec![config], Box::new(|_| {}));
+    stand.append_config("c");
     stand.log.hold(&[topics::CONFIG]);
     let mut lane = stand.lane("a", None).unwrap();
     stand.append("k", 1);
@@ -226,49 +185,6 @@ fn a_partition_runs_nothing_before_its_tables_are_read() {
     settle(&mut lane).unwrap();
     assert_eq!(lane.stores().count(), 4);
     assert_eq!(lane.status().not_ready(), None);
-}
-
-#[test]
-fn an_idle_lane_commits_a_position_past_control_records() {
-    let stand = Stand::new(8);
-    // A transaction that writes to the inbox leaves a marker behind it.
-    let mut writer = stand
-        .log
-        .join(&Join {
-            group: "other".to_owned(),
-            topic: topics::INCIDENTS.to_owned(),
-            lane: "writer".to_owned(),
-        })
-        .unwrap();
-    drop(writer.poll(1, Duration::ZERO).unwrap());
-    writer.begin().unwrap();
-    let partition = alert::partition_for(b"k", PARTITIONS);
-    writer
-        .send(NewRecord {
-            topic: topics::ALERTS.to_owned(),
-            partition,
-            key: b"k".to_vec(),
-            value: Some(b"4".to_vec()),
-            meta: None,
-            headers: Vec::new(),
-        })
-        .unwrap();
-    writer.commit(&[(0, 0)]).unwrap();
-    let mut lane = stand.lane("a", None).unwrap();
-    for _ in 0..4 {
-        settle(&mut lane).unwrap();
-        stand.advance(150);
-    }
-    let committed = stand
-        .log
-        .committed("counter", topics::ALERTS, partition)
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (committed.offset, committed.lane.as_str()),
-        (2, "a"),
-        "record and marker"
-    );
 }
 
 #[test]
@@ -287,41 +203,93 @@ fn a_burst_of_due_timers_does_not_hold_up_the_inbox() {
     assert_eq!(totals(&stand.said()).len(), 900);
 }
 
+/// A partition that waits for a config version is neither read nor polled for, but what runs for it may end.
 #[test]
-fn a_dead_lane_says_so_on_every_call() {
-    let stand = Stand::new(10);
-    let mut lane = stand.lane("a", None).unwrap();
-    stand.log.crash_in("a", 1);
-    assert!(matches!(
-        lane.step(Duration::ZERO),
-        Err(LaneError::Log(LogError::Crashed))
-    ));
-    assert!(matches!(
-        lane.step(Duration::ZERO),
-        Err(LaneError::Log(LogError::Crashed))
-    ));
+fn a_partition_that_waits_holds_up_no_other_and_keeps_what_is_reported() {
+    let stand = Stand::new(19);
+    let mut lane = stand.slow_lane("a");
+    lane.stage.quiet = true;
+    lane.config.max_records = 3;
+    stand.append("k", 1);
+    settle(&mut lane).unwrap();
+    stand.advance(1_000);
+    settle(&mut lane).unwrap();
+    (0..5).for_each(|_| stand.append_stamped("k", "1", NEWER_CONFIG));
+    settle(&mut lane).unwrap();
+    assert_eq!(lane.member.position(alert::partition_for(b"k", PARTITIONS)), None);
+    assert!(lane.idle_wait() > Duration::ZERO);
+    lane.effects.revoke(&[], Duration::ZERO);
+    let other = key_for("k", false);
+    (0..5).for_each(|_| stand.append(&other, 1));
+    let applied: usize = (0..3).map(|_| lane.step(Duration::ZERO).unwrap().records).sum();
+    assert_eq!(applied, 5, "of the other");
+    stand.append_config("c");
+    settle(&mut lane).unwrap();
+    let kept: usize = lane.stores().map(|(_, store)| store.len()).sum();
+    assert_eq!(kept, 2, "two sums, and nothing under way");
 }
 
 #[test]
-fn an_aborted_transaction_releases_nothing() {
-    let sends_at_most = |sabotage| {
-        let stand = Stand::new(11);
-        let mut lane = stand.lane("a", sabotage).unwrap();
-        settle(&mut lane).unwrap();
-        stand.log.set_faults(Faults {
-            abort: 500,
-            ..Faults::default()
-        });
-        for n in 0..40 {
-            stand.append(&format!("k{n}"), n);
-            settle(&mut lane).unwrap();
-            stand.advance(200);
+fn what_retention_took_before_it_was_read_is_counted_and_passed() {
+    let stand = Stand::new(24);
+    let mut lane = stand.lane("a", None).unwrap();
+    stand.append("k", 1);
+    settle(&mut lane).unwrap();
+    drop(lane);
+    stand.log.expire("a");
+    (0..5).for_each(|_| stand.append("k", 10));
+    stand
+        .log
+        .trim(topics::ALERTS, alert::partition_for(b"k", PARTITIONS), 4);
+    let counted = counted(|| {
+        let mut lane = stand.lane("b", None).unwrap();
+        while lane.stores().count() == 0 {
+            lane.step(Duration::ZERO).unwrap();
         }
-        stand.world.most()
-    };
-    assert_eq!(sends_at_most(None), 1);
-    assert!(
-        sends_at_most(Some(Sabotage::ReleaseBeforeCommit)) > 1,
-        "the rule's test can fail"
-    );
+        assert_eq!(stand.committed("k"), Some((4, "b".to_owned())));
+        settle(&mut lane).unwrap();
+        stand.advance(1_000);
+        settle(&mut lane).unwrap();
+    });
+    assert_eq!(counted["streams_trimmed_unread_total"], 3);
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 21)]);
+}
+
+#[test]
+fn partitions_take_turns() {
+    let stand = Stand::new(25);
+    let mut lane = stand.lane("a", None).unwrap();
+    lane.config.max_timers = 1;
+    for n in 0..40 {
+        stand.append(&format!("k{n}"), 1);
+    }
+    settle(&mut lane).unwrap();
+    stand.advance(1_000);
+    for _ in 0..PARTITIONS {
+        lane.step(Duration::ZERO).unwrap();
+    }
+    let said = stand.log.committed_records(topics::INCIDENTS);
+    let served: std::collections::BTreeSet<u32> = said.iter().map(|record| record.partition).collect();
+    assert_eq!(served.len(), PARTITIONS as usize, "{served:?}");
+}
+
+/// A broker that tells of an end that nobody ever reaches.
+#[test]
+fn a_timer_that_fires_though_something_stays_hidden_is_counted() {
+    let stand = Stand::new(28);
+    let mut lane = stand.lane("a", None).unwrap();
+    stand.append("k", 1);
+    settle(&mut lane).unwrap();
+    let due = START + PromDuration::from_millis(1_000);
+    let task = lane.tasks.get_mut(&alert::partition_for(b"k", PARTITIONS)).unwrap();
+    task.end_seen = Some((due, 1_000));
+    let counted = counted(|| {
+        for second in 1..=21 {
+            assert!(stand.said().is_empty(), "fired before second {second}");
+            stand.advance(1_000);
+            settle(&mut lane).unwrap();
+        }
+    });
+    assert_eq!(counted["streams_timers_fired_blind_total"], 1);
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 1)]);
 }

@@ -1,0 +1,128 @@
+//! What a re-sent alert costs ingest on this machine, step by step:
+//! `cargo run --release -p ingest-pipeline --example resend`.
+//!
+//! 50,000 alerts as a Prometheus re-sends them, 256 in a request, each with ten labels and two annotations, under a config
+//! of 20 routes. Prints nanoseconds for each alert, the best of several rounds.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "it measures time, and ends where it cannot"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use alert::{LabelSet, Timestamp};
+use config::{Config, Source};
+use ingest_pipeline::{Batch, Current, post_alerts};
+use schemas::{AlertUpdate, UpdateHead, decode, encode};
+use serde::de::IgnoredAny;
+
+const ALERTS: usize = 50_000;
+const IN_A_REQUEST: usize = 256;
+const ROUNDS: usize = 7;
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+fn config() -> Current {
+    let mut text = "route:\n  receiver: r\n  group_by: [alertname, cluster]\n  routes:\n".to_owned();
+    for team in 0..20 {
+        writeln!(text, "    - {{receiver: r, matchers: ['team=\"t{team}\"']}}").expect("a string takes it");
+    }
+    text.push_str("receivers: [{name: r}]\n");
+    let config = Config::load(
+        Source {
+            name: "a.yml",
+            text: &text,
+        },
+        None,
+    );
+    Current {
+        version: 1,
+        config: Arc::new(config.expect("it is right")),
+    }
+}
+
+/// One alert as Prometheus writes it.
+fn alert(number: usize) -> String {
+    format!(
+        concat!(
+            r#"{{"annotations":{{"description":"Pod production/checkout-{n} has been restarting 12 times in 10 minutes.","#,
+            r#""summary":"Pod is crash looping."}},"endsAt":"2023-11-14T22:17:20.000Z","startsAt":"2023-11-14T20:13:20.000Z","#,
+            r#""generatorURL":"http://prometheus-1:9090/graph?g0.expr=rate%28restarts%5B5m%5D%29+%3E+0&g0.tab=1","#,
+            r#""labels":{{"alertname":"PodCrashLooping","cluster":"eu-west-1-{c}","container":"checkout","endpoint":"http","#,
+            r#""instance":"10.0.12.7:8080","job":"kube-state-metrics","namespace":"production","pod":"checkout-{n}","#,
+            r#""severity":"critical","team":"t{t}"}}}}"#
+        ),
+        n = number,
+        c = number % 500,
+        t = number % 40,
+    )
+}
+
+/// Prints the best of several rounds over all alerts.
+fn step(what: &str, mut round: impl FnMut() -> usize) {
+    let best = (0..ROUNDS).map(|_| {
+        let began = Instant::now();
+        let count = round();
+        let nanos = began.elapsed().as_nanos();
+        nanos / u128::try_from(count.max(1)).unwrap_or(1)
+    });
+    println!("{what:<52} {:>7} ns", best.min().unwrap_or_default());
+}
+
+/// Does something with each and forgets the result; how many there were.
+fn each<T, R>(of: &[T], what: impl Fn(&T) -> R) -> usize {
+    for item in of {
+        black_box(what(item));
+    }
+    of.len()
+}
+
+fn main() {
+    let current = config();
+    let alerts: Vec<String> = (0..ALERTS).map(alert).collect();
+    let bodies: Vec<String> = alerts
+        .chunks(IN_A_REQUEST)
+        .map(|chunk| format!("[{}]", chunk.join(",")))
+        .collect();
+    let taken = |body: &String| {
+        let mut batch = Batch::new(&current, NOW);
+        post_alerts(Some("application/json"), body.as_bytes(), &mut batch).expect("they are right");
+        batch.records
+    };
+    let records: Vec<Vec<u8>> = bodies.iter().flat_map(taken).map(|(_, bytes)| bytes).collect();
+    let updates: Vec<AlertUpdate> = records.iter().map(|bytes| decode(bytes).expect("ours")).collect();
+    let labels: Vec<LabelSet> = updates.iter().map(|update| update.body.labels.clone().into()).collect();
+    let bytes = |all: &[Vec<u8>]| all.iter().map(Vec::len).sum::<usize>() / all.len();
+    println!(
+        "{} records of {} bytes, from {} bytes of JSON each",
+        records.len(),
+        bytes(&records),
+        alerts.iter().map(String::len).sum::<usize>() / ALERTS
+    );
+    step("a request, from its body to its records: all of it", || {
+        bodies.iter().map(|body| black_box(taken(body)).len()).sum()
+    });
+    step("  reading JSON without keeping anything", || {
+        for body in &bodies {
+            black_box(serde_json::from_str::<IgnoredAny>(body).expect("they are right"));
+        }
+        ALERTS
+    });
+    step("  a copy of the labels", || each(&labels, LabelSet::clone));
+    step("  the fingerprint", || each(&labels, LabelSet::fingerprint));
+    step("  the walk through the routes", || {
+        each(&labels, |set| policy::walk(&current.config, set))
+    });
+    step("  encoding the record", || {
+        each(&updates, |update| encode(update).expect("ours"))
+    });
+    step("correlate: decoding the record", || {
+        each(&records, |bytes| decode::<AlertUpdate>(bytes).expect("ours"))
+    });
+    step("correlate: reading its head", || {
+        each(&records, |bytes| UpdateHead::read(bytes).expect("ours"))
+    });
+}

@@ -1,0 +1,155 @@
+//! A few KiB of sorted entries in one allocation.
+//!
+//! A tree's node, two allocations and two fat pointers for each small record would be a third of what a one-alert group
+//! takes. An entry of a block costs the bytes of its key and value and their lengths; what a block costs is shared by all
+//! its entries. To look one up is to read past those before it, to change one is to move those behind it: at this size
+//! both are less than the misses of the cache on the way through a tree of as many separate keys.
+
+use std::ops::Range;
+
+/// What a block takes before it is cut in two: small enough to be moved whole in a fraction of what decoding one of its
+/// records takes, large enough that what a block costs is a few percent of it.
+pub(crate) const MAX_BLOCK: usize = 4 * 1024;
+/// Blocks grow by this much: a record that becomes a little longer does not move them, and the allocator sees few sizes.
+const STEP: usize = 128;
+/// Of a length's byte: the bits of it, and the mark that more follow.
+const LOW_BITS: usize = 0x7F;
+const MORE: u8 = 0x80;
+
+/// Entries in the order of their keys, each as key length, value length, key, value.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    /// Bytes used.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Keys and values in order.
+    pub(crate) fn iter(&self) -> Entries<'_> {
+        Entries { rest: &self.bytes }
+    }
+
+    /// Where the entry with this key lies, or would lie (then nothing wide), and its value.
+    pub(crate) fn find(&self, key: &[u8]) -> (Range<usize>, Option<&[u8]>) {
+        let mut entries = self.iter();
+        loop {
+            let start = self.len() - entries.rest.len();
+            match entries.next() {
+                Some((found, _)) if found < key => {}
+                Some((found, value)) if found == key => return (start..self.len() - entries.rest.len(), Some(value)),
+                Some(_) | None => return (start..start, None),
+            }
+        }
+    }
+
+    /// Puts an entry, or nothing, in the place that [`Block::find`] found for its key.
+    pub(crate) fn replace(&mut self, place: Range<usize>, entry: Option<(&[u8], &[u8])>) {
+        let mut new = Vec::new();
+        if let Some((key, value)) = entry {
+            new.reserve_exact(2 * size_of::<usize>() + key.len() + value.len());
+            put_length(&mut new, key.len());
+            put_length(&mut new, value.len());
+            new.extend(key);
+            new.extend(value);
+        }
+        let (from, to) = (place.end, place.start + new.len());
+        let (before, after) = (self.len(), self.len() + to - from);
+        self.fit(after);
+        self.bytes.resize(before.max(after), 0);
+        self.bytes.copy_within(from..before, to);
+        self.bytes.truncate(after);
+        if let Some(place) = self.bytes.get_mut(place.start..to) {
+            place.copy_from_slice(&new);
+        }
+        self.fit(after);
+    }
+
+    /// Cuts off the entries behind the middle; none where there is only one entry.
+    pub(crate) fn split(&mut self) -> Option<Self> {
+        let half = self.len() / 2;
+        let mut entries = self.iter();
+        let mut cut = 0;
+        while entries.next().is_some() {
+            let end = self.len() - entries.rest.len();
+            let nearer = cut == 0 || end.abs_diff(half) < half.abs_diff(cut);
+            if !nearer || end == self.len() {
+                break;
+            }
+            cut = end;
+        }
+        if cut == 0 {
+            return None;
+        }
+        let mut upper = Self::default();
+        upper.append(self.bytes.get(cut..).unwrap_or_default());
+        self.bytes.truncate(cut);
+        self.fit(cut);
+        Some(upper)
+    }
+
+    /// Adds the entries of the block that follows this one.
+    pub(crate) fn join(&mut self, next: &Self) {
+        self.append(&next.bytes);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.fit(self.len() + bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Room for so many bytes, and little more.
+    fn fit(&mut self, len: usize) {
+        let room = len.next_multiple_of(STEP);
+        if self.bytes.capacity() < len {
+            self.bytes.reserve_exact(room.saturating_sub(self.len()));
+        } else if self.bytes.capacity() >= room + STEP {
+            self.bytes.shrink_to(room);
+        }
+    }
+}
+
+/// The entries of a block.
+#[derive(Debug, Clone)]
+pub(crate) struct Entries<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, rest) = take_length(self.rest)?;
+        let (value, rest) = take_length(rest)?;
+        let (key, rest) = rest.split_at_checked(key)?;
+        let (value, rest) = rest.split_at_checked(value)?;
+        self.rest = rest;
+        Some((key, value))
+    }
+}
+
+/// Seven bits a byte, the low ones first.
+fn put_length(out: &mut Vec<u8>, mut len: usize) {
+    loop {
+        let low = u8::try_from(len & LOW_BITS).unwrap_or_default();
+        len >>= 7;
+        if len == 0 {
+            return out.push(low);
+        }
+        out.push(low | MORE);
+    }
+}
+
+fn take_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut len = 0;
+    for (place, byte) in bytes.iter().enumerate() {
+        len |= (usize::from(*byte) & LOW_BITS) << (7 * place);
+        if byte & MORE == 0 {
+            return Some((len, bytes.get(place + 1..)?));
+        }
+    }
+    None
+}

@@ -1,0 +1,169 @@
+//! The thread that syncs the journal, and those who wait for it. One sync serves all that was written before it, and what
+//! is written meanwhile waits for the next one: group commit.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::shared::{Shared, lock};
+use crate::log::{AppendDone, LogError};
+
+/// How long what nobody waits for stays unsynced: so much is done again after a power cut.
+const UNASKED: Duration = Duration::from_millis(100);
+
+/// An append that is written: whom to tell, and what.
+type Written = (AppendDone, Vec<i64>);
+
+/// How far the journal is written and synced, by the numbers of its batches.
+#[derive(Default)]
+pub(super) struct Syncing {
+    at: Mutex<At>,
+    /// For the thread: there is something to sync, or somebody waits for it.
+    wanted: Condvar,
+    synced: Condvar,
+}
+
+#[derive(Default)]
+struct At {
+    written: u64,
+    /// The last batch that somebody waits for.
+    wanted: u64,
+    synced: u64,
+    /// Those whose batch is written and not yet synced.
+    waiting: Vec<Written>,
+    failed: Option<String>,
+    stop: bool,
+}
+
+impl Syncing {
+    /// A batch is written; these are told once it is on disk.
+    pub(super) fn written(&self, sequence: u64, waiting: Vec<Written>) {
+        let mut at = lock(&self.at);
+        if let Some(why) = at.failed.clone() {
+            drop(at);
+            return refuse(waiting, &why);
+        }
+        let first = at.written <= at.synced;
+        at.written = sequence;
+        if sequence <= at.synced {
+            // A sync that began after the write has ended already.
+            drop(at);
+            return accept(waiting);
+        }
+        if !waiting.is_empty() {
+            at.waiting.extend(waiting);
+            at.wanted = sequence;
+        }
+        if first || at.wanted == sequence {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Waits until a batch is on disk.
+    pub(super) fn wait_for(&self, sequence: u64) -> Result<(), LogError> {
+        let mut at = lock(&self.at);
+        if at.wanted < sequence {
+            at.wanted = sequence;
+            self.wanted.notify_one();
+        }
+        let under_way = |at: &mut At| at.synced < sequence && at.failed.is_none();
+        let at = self
+            .synced
+            .wait_while(at, under_way)
+            .unwrap_or_else(PoisonError::into_inner);
+        match &at.failed {
+            Some(why) if at.synced < sequence => Err(LogError::Fatal(why.clone())),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// No more is written.
+    pub(super) fn stop(&self) {
+        lock(&self.at).stop = true;
+        self.wanted.notify_one();
+    }
+}
+
+/// Runs until no more is written and all of it is on disk.
+pub(super) fn run(shared: &Shared) {
+    let syncing = &shared.syncing;
+    loop {
+        let at = lock(&syncing.at);
+        let clean = |at: &mut At| at.written <= at.synced && !at.stop;
+        let at = syncing
+            .wanted
+            .wait_while(at, clean)
+            .unwrap_or_else(PoisonError::into_inner);
+        let unasked = |at: &mut At| at.wanted <= at.synced && !at.stop;
+        let waited = syncing.wanted.wait_timeout_while(at, UNASKED, unasked);
+        let (mut at, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if at.written <= at.synced {
+            break;
+        }
+        let waiting = std::mem::take(&mut at.waiting);
+        drop(at);
+        let synced = shared.store.sync().map_err(|why| shared.failed(&why));
+        match synced {
+            Ok(sequence) => {
+                lock(&syncing.at).synced = sequence;
+                syncing.synced.notify_all();
+                accept(waiting);
+            }
+            Err(why) => {
+                lock(&syncing.at).failed = Some(why.clone());
+                refuse(waiting, &why);
+                break;
+            }
+        }
+    }
+    let (why, waiting) = {
+        let mut at = lock(&syncing.at);
+        let why = at.failed.get_or_insert_with(|| "the log was closed".to_owned()).clone();
+        (why, std::mem::take(&mut at.waiting))
+    };
+    syncing.synced.notify_all();
+    refuse(waiting, &why);
+    shared.store.sync_mark();
+}
+
+fn accept(waiting: Vec<Written>) {
+    for (done, offsets) in waiting {
+        done(Ok(offsets));
+    }
+}
+
+fn refuse(waiting: Vec<Written>, why: &str) {
+    for (done, _) in waiting {
+        done(Err(LogError::Fatal(why.to_owned())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn an_append_is_answered_however_far_the_sync_is() {
+        let cases = [
+            (4, None, None),
+            (5, None, Some(true)),
+            (9, None, Some(true)),
+            (4, Some("why"), Some(false)),
+        ];
+        for (synced, failed, answered) in cases {
+            let syncing = Syncing::default();
+            *lock(&syncing.at) = At {
+                written: 4,
+                synced,
+                failed: failed.map(str::to_owned),
+                ..At::default()
+            };
+            let (told, heard) = channel();
+            let done = Box::new(move |result: Result<Vec<i64>, LogError>| told.send(result.is_ok()).unwrap());
+            syncing.written(5, vec![(done, vec![1])]);
+            assert_eq!(heard.try_recv().ok(), answered, "synced up to {synced}");
+            assert_eq!(lock(&syncing.at).waiting.is_empty(), answered.is_some());
+        }
+    }
+}
