@@ -258,6 +258,9 @@ fn note_rung(group: &mut Group<'_, '_>, position: &LadderPosition, told: &[Strin
         .due
         .map_or(PromDuration::ZERO, |due| group.now().saturating_since(due));
     let mut entry = group.entry(kind, what).field("receivers", told.join(", "));
+    if !position.last_resort {
+        entry = entry.field("round", position.round).field("step", position.step);
+    }
     if late > LATE {
         entry = entry.field("late", late);
     }

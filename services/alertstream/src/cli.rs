@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::ArgPredicate;
 
 /// The alert pipeline: an alert comes in, the right person is told.
 #[derive(Debug, Clone, Parser)]
@@ -26,8 +27,13 @@ pub(crate) struct Cli {
     #[arg(long = "escalation.file", value_name = "FILE")]
     pub escalation_file: Option<PathBuf>,
 
+    /// With `up`: sample alerts of three teams under a config of their own, in a folder of their own.
+    #[arg(long, conflicts_with_all = ["config_file", "escalation_file"])]
+    pub demo: bool,
+
     /// The embedded log's folder.
-    #[arg(long = "storage.path", value_name = "DIR", default_value = "data/")]
+    #[arg(long = "storage.path", value_name = "DIR", default_value = "data/",
+        default_value_if("demo", ArgPredicate::Equals("true".into()), "data-demo/"))]
     pub storage_path: PathBuf,
 
     /// The most the embedded log keeps of records that may be dropped, in bytes (suffixes KB, MB, GB).
@@ -141,6 +147,9 @@ pub(crate) enum CommandError {
              in this process on the embedded log)"
     )]
     NeedsKafka(String),
+    /// The demo is a system of its own.
+    #[error("--demo is for `alertstream up`, which runs everything; {0} does not")]
+    DemoOfAll(String),
 }
 
 impl Cli {
@@ -157,6 +166,9 @@ impl Cli {
             [list] => Command::Run(services(list)?),
             other => return Err(CommandError::Unknown(other.join(" "))),
         };
+        if self.demo {
+            return Err(CommandError::DemoOfAll(words.join(" ")));
+        }
         if self.kafka_brokers.is_none() {
             return Err(CommandError::NeedsKafka(words.join(" ")));
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigErrors, Source};
 
 use crate::cli::Cli;
+use crate::demo;
 
 /// Read where nobody names another.
 const CONFIG_FILE: &str = "alertmanager.yml";
@@ -17,6 +18,8 @@ pub(crate) struct Files {
     escalation: Option<PathBuf>,
     /// The URL of the built-in inbox.
     inbox: String,
+    /// The built-in ones are those of the demo.
+    demo: bool,
 }
 
 /// Both files' texts and what they mean.
@@ -52,7 +55,11 @@ impl Files {
     /// The named files, or those that are in `folder`, or the built-in ones, which send to `inbox`.
     pub(crate) fn choose(cli: &Cli, folder: &Path, inbox: String) -> Self {
         let here = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        let alertmanager = cli.config_file.clone().or_else(|| here(CONFIG_FILE));
+        let alertmanager = cli
+            .config_file
+            .clone()
+            .or_else(|| here(CONFIG_FILE))
+            .filter(|_| !cli.demo);
         // A policy names receivers of its own alertmanager.yml, so the built-in one comes with its own.
         let named = cli.escalation_file.clone();
         let escalation = named.or_else(|| alertmanager.is_some().then(|| here(ESCALATION_FILE)).flatten());
@@ -60,6 +67,7 @@ impl Files {
             alertmanager,
             escalation,
             inbox,
+            demo: cli.demo,
         }
     }
 
@@ -71,6 +79,9 @@ impl Files {
     /// The files in use, for people.
     pub(crate) fn describe(&self) -> String {
         let name = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        if self.demo {
+            return "the demo's".to_owned();
+        }
         match (name(&self.alertmanager), name(&self.escalation)) {
             (None, _) => format!("built-in (no {CONFIG_FILE} here)"),
             (Some(alertmanager), None) => format!("{alertmanager} (no {ESCALATION_FILE})"),
@@ -95,8 +106,14 @@ impl Files {
     }
 
     fn load_built_in(&self) -> Result<Loaded, FilesError> {
-        let alertmanager = ("built-in alertmanager.yml".to_owned(), built_in(&self.inbox));
-        let escalation = ("built-in escalation.yml".to_owned(), BUILT_IN_ESCALATION.to_owned());
+        let (texts, whose) = if self.demo {
+            let config = demo::CONFIG.replace(demo::INBOX, &self.inbox);
+            ((config, demo::ESCALATION), "the demo's")
+        } else {
+            ((built_in(&self.inbox), BUILT_IN_ESCALATION), "built-in")
+        };
+        let alertmanager = (format!("{whose} alertmanager.yml"), texts.0);
+        let escalation = (format!("{whose} escalation.yml"), texts.1.to_owned());
         loaded(&alertmanager, Some(&escalation))
     }
 }
@@ -160,6 +177,7 @@ mod tests {
             alertmanager: None,
             escalation: None,
             inbox: "http://[::1]:9093/am/inbox".to_owned(),
+            demo: false,
         };
         let loaded = files.load().unwrap();
         assert_eq!(loaded.config.route.timing.group_wait.to_string(), "5s");
@@ -174,6 +192,7 @@ mod tests {
             alertmanager: path,
             escalation: None,
             inbox: String::new(),
+            demo: false,
         };
         let error = files.load().unwrap_err().to_string();
         assert!(

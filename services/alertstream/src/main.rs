@@ -4,6 +4,7 @@
 
 mod banner;
 mod cli;
+mod demo;
 mod files;
 mod inbox;
 mod layout;

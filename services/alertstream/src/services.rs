@@ -18,7 +18,7 @@ use crate::banner::{banner, reach};
 use crate::cli::{Cli, ServiceName};
 use crate::files::Files;
 use crate::inbox::Inbox;
-use crate::{layout, log};
+use crate::{demo, layout, log};
 
 /// How far the clocks of two owners of a partition may differ on Kafka: a wall clock further off is warned of.
 const CLOCK_TOLERANCE: PromDuration = PromDuration::from_millis(2_000);
@@ -67,6 +67,7 @@ pub(crate) async fn run(cli: Arc<Cli>, list: Vec<ServiceName>) -> Result<(), Ref
             log,
             files: Arc::clone(&files),
             addresses,
+            shutdown: shutdown.clone(),
         },
     );
     let mut running = start.services(&list, loaded.as_ref(), address, &health).await?;
@@ -84,6 +85,13 @@ pub(crate) async fn run(cli: Arc<Cli>, list: Vec<ServiceName>) -> Result<(), Ref
     }
     tracing::info!(address = %address, services = ?list, "listening");
     let reloads = tokio::spawn(reload_on_hangup(hangups, start.clone(), running.console.take()));
+    if cli.demo {
+        tokio::spawn(demo::run(
+            app.clone(),
+            prefix.as_str().to_owned(),
+            Arc::clone(&start.log),
+        ));
+    }
     metrics.keep_up();
     let served = runtime::serve(listener, app, &shutdown).await;
     reloads.abort();
@@ -115,6 +123,7 @@ struct Start {
     log: Arc<dyn Log>,
     files: Arc<Files>,
     addresses: Addresses,
+    shutdown: Shutdown,
 }
 
 impl Start {
@@ -134,7 +143,7 @@ impl Start {
             && let Some(loaded) = loaded
         {
             self.publish(loaded, &instance).await?;
-            let console = self.console(loaded, &instance, health).await?;
+            let console = self.console(loaded, &instance, address, health).await?;
             running.routes = std::mem::take(&mut running.routes).merge(console.router());
             running.console = Some(console);
         }
@@ -187,13 +196,24 @@ impl Start {
         &self,
         loaded: &crate::files::Loaded,
         instance: &str,
+        address: std::net::SocketAddr,
         health: &Health,
     ) -> Result<console::Service, Refusal> {
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "the dashboard and the API are reachable from other machines, and ask nobody who they are: put an \
+                 authenticating proxy in front, or listen on 127.0.0.1"
+            );
+        }
         let start = self.clone();
         let load = Arc::new(move || start.load().map_err(|error| error.to_string()));
         let settings = console::Settings {
             config_file: loaded.alertmanager_file.clone(),
             escalation_file: loaded.escalation_file.clone(),
+            external_url: external_url(&self.cli, address),
+            exposed: !address.ip().is_loopback(),
+            shutdown: self.shutdown.clone(),
             ..console::Settings::new(instance, load)
         };
         let (log, health) = (Arc::clone(&self.log), health.clone());

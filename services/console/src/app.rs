@@ -7,8 +7,10 @@ use std::time::Duration;
 use alert::{PromDuration, Timestamp};
 use axum::http::{HeaderName, HeaderValue, Response};
 use config::Config;
+use runtime::Shutdown;
 use streams::Log;
 
+use crate::dashboard::Pulse;
 use crate::fresh::Freshness;
 use crate::json::Refusal;
 use crate::reload::Reload;
@@ -41,6 +43,12 @@ pub struct Settings {
     pub write_wait: Duration,
     /// What a reload calls; it may block.
     pub load_config: LoadConfig,
+    /// The address under which people reach the page: its path is the prefix of the page's own paths.
+    pub external_url: String,
+    /// Whether others than this machine can reach it: the page then warns those who need not say who they are.
+    pub exposed: bool,
+    /// Ends what would go on for ever: the streams to browsers.
+    pub shutdown: Shutdown,
 }
 
 impl Settings {
@@ -56,6 +64,9 @@ impl Settings {
             read_wait: Duration::from_secs(1),
             write_wait: Duration::from_secs(5),
             load_config,
+            external_url: String::new(),
+            exposed: false,
+            shutdown: Shutdown::default(),
         }
     }
 }
@@ -77,6 +88,8 @@ pub(crate) struct App {
     pub(crate) fresh: Freshness,
     pub(crate) reload: Reload,
     pub(crate) started_at: Timestamp,
+    /// How it stands with the data, for every browser.
+    pub(crate) pulse: Pulse,
 }
 
 impl App {
@@ -89,6 +102,7 @@ impl App {
             fresh: Freshness::default(),
             reload: Reload::default(),
             started_at,
+            pulse: Pulse::default(),
         })
     }
 

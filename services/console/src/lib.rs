@@ -1,4 +1,4 @@
-//! What people see and say: Alertmanager's API v2, our own API, a status page, and the topics `silences`, `incidents`
+//! What people see and say: Alertmanager's API v2, our own API, the dashboard, and the topics `silences`, `incidents`
 //! (commands) and `config` that they write to.
 //!
 //! This crate decides how the stages' state is shown and when an answer is fresh enough to be given. It decides nothing
@@ -8,6 +8,7 @@
 mod api;
 mod app;
 mod append;
+mod dashboard;
 mod fresh;
 mod gauges;
 mod json;

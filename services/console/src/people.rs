@@ -1,12 +1,11 @@
 //! Our own API, under `/api/v1`: incidents, people's commands, the journal. (Alertmanager's first API answers 410 under
 //! the paths it had; none of these is one of them.)
 
-mod body;
+pub(crate) mod body;
 mod commands;
-mod history;
-mod incidents;
+pub(crate) mod history;
+pub(crate) mod incidents;
 mod journal;
-mod page;
 
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ use crate::app::App;
 /// The paths.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/", get(page::page))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/acknowledge", post(commands::acknowledge))

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Settings};
 use crate::view::{Feed, FeedThread, View};
-use crate::{api, gauges, people, reload, silences};
+use crate::{api, dashboard, gauges, people, reload, silences};
 
 /// Why the console cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +55,13 @@ impl Service {
         self.app.view.caught_up().await;
     }
 
-    /// The paths: Alertmanager's API v2 but for `POST /api/v2/alerts`, ours under `/api/v1`, `POST /-/reload`, and `/`.
+    /// The paths: Alertmanager's API v2 but for `POST /api/v2/alerts`, ours under `/api/v1`, `POST /-/reload`, and the
+    /// dashboard with what it asks for.
     pub fn router(&self) -> Router {
         api::routes()
             .merge(people::routes())
             .merge(reload::routes())
+            .merge(dashboard::routes(&self.app))
             .with_state(Arc::clone(&self.app))
     }
 

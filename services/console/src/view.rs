@@ -2,6 +2,7 @@
 //!
 //! A request that walks all groups holds one part of them at a time, and the writing thread goes on with the others.
 
+mod changes;
 mod feed;
 mod fold;
 mod held;
@@ -21,6 +22,7 @@ use schemas::{AlertPhase, JournalEntry, NotifyTally, RouteCommand, RouteIncident
 use tokio::sync::watch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+pub(crate) use changes::{Changes, Cursor, Since};
 pub(crate) use feed::{Feed, FeedThread, partitions};
 pub(crate) use held::{Groups, Held};
 pub(crate) use positions::{Place, Positions};
@@ -45,6 +47,8 @@ pub(crate) struct View {
     stuck: Mutex<Option<String>>,
     /// By partition of notify.
     tallies: Mutex<BTreeMap<u32, NotifyTally>>,
+    /// Which groups changed last.
+    pub(crate) changes: Changes,
 }
 
 impl View {
@@ -59,6 +63,7 @@ impl View {
             complete: AtomicBool::new(false),
             stuck: Mutex::default(),
             tallies: Mutex::default(),
+            changes: Changes::new(),
         })
     }
 

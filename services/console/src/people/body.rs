@@ -37,18 +37,18 @@ pub(super) struct Given {
     pub(super) generation: Option<i64>,
 }
 
+/// Who an authenticating proxy says it is.
+pub(crate) fn proxied_user(headers: &HeaderMap) -> Option<String> {
+    let user = headers.get(USER_HEADER)?.to_str().ok()?;
+    (!user.is_empty()).then(|| user.to_owned())
+}
+
 /// Reads a body; none at all means all defaults.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Given, Refusal> {
     let posted: Posted = if body.is_empty() {
         Posted::default()
     } else {
         serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("the body is no command: {error}")))?
-    };
-    let proxied = || {
-        headers
-            .get(USER_HEADER)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
     };
     let given = |text: &String| !text.is_empty();
     let id = match posted.id.filter(given) {
@@ -58,7 +58,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Given, Refusal> {
     let by = posted
         .by
         .filter(given)
-        .or_else(|| proxied().filter(given))
+        .or_else(|| proxied_user(headers))
         .unwrap_or_else(|| NOBODY.to_owned());
     let comment = posted.comment.unwrap_or_default();
     for (name, text, limit) in [

@@ -23,15 +23,15 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// Which entries are asked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// Of this group id. Only with it older entries than those in memory can be found: it says in which partition.
-    pub(super) group: Option<String>,
+    pub(crate) group: Option<String>,
     /// Of this incident.
-    pub(super) incident: Option<String>,
+    pub(crate) incident: Option<String>,
     /// Written then or later.
-    pub(super) since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// At most so many, the newest.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl Filter {
@@ -48,15 +48,15 @@ impl Filter {
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The newest first.
-    pub(super) entries: Vec<Arc<Kept>>,
+    pub(crate) entries: Vec<Arc<Kept>>,
     /// Whether that is all there is.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// The entries asked for. May read the log, so it may block, for [`SCAN_TIME`] at most.
-pub(super) fn entries(app: &App, filter: &Filter) -> Result<Found, LogError> {
+pub(crate) fn entries(app: &App, filter: &Filter) -> Result<Found, LogError> {
     let mut recent = app.view.recent().all();
     recent.sort_by_key(|kept| (kept.at, kept.partition, kept.offset));
     let mut entries: Vec<_> = recent

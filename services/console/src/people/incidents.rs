@@ -176,6 +176,19 @@ impl Alert {
     }
 }
 
+/// Why something is sent, as the API writes it.
+pub(crate) const fn kind(kind: RequestKind) -> &'static str {
+    match kind {
+        RequestKind::First => "first",
+        RequestKind::Joined => "joined",
+        RequestKind::Resolve => "resolve",
+        RequestKind::Repeat => "repeat",
+        RequestKind::Reminder => "reminder",
+        RequestKind::Step => "step",
+        RequestKind::LastResort => "last resort",
+    }
+}
+
 /// A request under way.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -208,15 +221,6 @@ struct Leg {
 
 impl Request {
     fn of((request, progress): (NotificationRequest, Option<NotifyProgress>)) -> Self {
-        let kind = match request.kind {
-            RequestKind::First => "first",
-            RequestKind::Joined => "joined",
-            RequestKind::Resolve => "resolve",
-            RequestKind::Repeat => "repeat",
-            RequestKind::Reminder => "reminder",
-            RequestKind::Step => "step",
-            RequestKind::LastResort => "last resort",
-        };
         let (legs, void) = progress.map_or_else(Default::default, |progress| (progress.legs, progress.void));
         let leg = |leg: schemas::NotifyLeg| {
             let state = match leg.state {
@@ -240,7 +244,7 @@ impl Request {
             integration: request.integration,
             index: request.index,
             sequence: request.sequence,
-            kind,
+            kind: kind(request.kind),
             reason: request.reason,
             round: request.round,
             step: request.step,
@@ -353,6 +357,6 @@ fn detail(app: &App, id: &str) -> Result<Detail, Refusal> {
 }
 
 /// 404 for an incident that nobody knows (any more).
-pub(super) fn unknown(id: &str) -> Refusal {
+pub(crate) fn unknown(id: &str) -> Refusal {
     Refusal::Said(StatusCode::NOT_FOUND, format!("there is no incident {id}"))
 }

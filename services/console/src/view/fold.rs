@@ -71,7 +71,11 @@ impl View {
             (topics::NOTIFY_CHANGELOG, notify_keys::TALLY) => self.tally(record.partition, value)?,
             (topics::NOTIFY_CHANGELOG, _) => self.request(group, key.as_bytes(), value),
             // Ladders, slots, parts: how the stages work, not what people look at.
-            _ => {}
+            _ => return Ok(()),
+        }
+        // Before all is read nobody is shown anything, and so is behind with nothing.
+        if self.is_complete() {
+            self.changes.note(group);
         }
         Ok(())
     }

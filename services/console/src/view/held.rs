@@ -128,6 +128,18 @@ impl<S: Deref<Target = Store>> Records<S> {
             .map(|(key, stored)| (key, stored.bytes))
     }
 
+    /// What stands for the group.
+    pub(crate) const fn hash(&self) -> GroupHash {
+        self.group
+    }
+
+    /// Correlate's record of the group, while route has none of it.
+    pub(crate) fn correlate_group(&self) -> Option<CorrelateGroup> {
+        let record = self.bytes(GROUP, &[])?;
+        let says = schemas::schema_of(record) == Some(CorrelateGroup::NAME);
+        says.then(|| read::<CorrelateGroup>(record).map(CorrelateGroup::whole))?
+    }
+
     /// Whether correlate knows the group.
     pub(crate) fn in_correlate(&self) -> bool {
         self.bytes(GROUP, &[]).is_some()

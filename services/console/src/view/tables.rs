@@ -18,6 +18,8 @@ pub(crate) struct Version {
     pub(crate) number: i64,
     /// What it means.
     pub(crate) config: Config,
+    /// What was published.
+    pub(crate) published: ConfigVersion,
 }
 
 /// Config, silences and instances. Readers take the `Arc`s and look at leisure; a change copies only what somebody holds.
@@ -35,10 +37,14 @@ impl Tables {
     /// A version of the config; the error says why it is not used.
     pub(crate) fn take_config(&mut self, record: &Record) -> Result<(), String> {
         let Some(bytes) = &record.value else { return Ok(()) };
-        let version: ConfigVersion = schemas::decode(bytes).map_err(|error| error.to_string())?;
+        let published: ConfigVersion = schemas::decode(bytes).map_err(|error| error.to_string())?;
         let number = record.offset.saturating_add(1);
-        let config = load(&version).map_err(|errors| format!("config version {number}: {errors}"))?;
-        self.config = Some(Arc::new(Version { number, config }));
+        let config = Self::load(&published).map_err(|errors| format!("config version {number}: {errors}"))?;
+        self.config = Some(Arc::new(Version {
+            number,
+            config,
+            published,
+        }));
         Ok(())
     }
 
@@ -72,19 +78,20 @@ impl Tables {
         }
         Ok(())
     }
-}
 
-fn load(version: &ConfigVersion) -> Result<Config, config::ConfigErrors> {
-    let escalation_file = version.escalation_file.as_deref().unwrap_or("escalation.yml");
-    let escalation = version.escalation.as_deref().map(|text| Source {
-        name: escalation_file,
-        text,
-    });
-    Config::load(
-        Source {
-            name: &version.alertmanager_file,
-            text: &version.alertmanager,
-        },
-        escalation,
-    )
+    /// What a published version means.
+    pub(crate) fn load(version: &ConfigVersion) -> Result<Config, config::ConfigErrors> {
+        let escalation_file = version.escalation_file.as_deref().unwrap_or("escalation.yml");
+        let escalation = version.escalation.as_deref().map(|text| Source {
+            name: escalation_file,
+            text,
+        });
+        Config::load(
+            Source {
+                name: &version.alertmanager_file,
+                text: &version.alertmanager,
+            },
+            escalation,
+        )
+    }
 }
