@@ -1,8 +1,8 @@
 //! The program as its users run it: real processes, the embedded log and a real Kafka, a real Prometheus, receivers that
 //! listen, and SIGKILL.
 //!
-//! Without a Kafka or a Prometheus their tests say SKIPPED; `ALERTSTREAM_REQUIRE_KAFKA=1` and
-//! `ALERTSTREAM_REQUIRE_PROMETHEUS=1` (CI) make that an error.
+//! Without a Kafka, a Prometheus or a browser their tests say SKIPPED; `ALERTSTREAM_REQUIRE_KAFKA=1`,
+//! `ALERTSTREAM_REQUIRE_PROMETHEUS=1` and `ALERTSTREAM_REQUIRE_BROWSER=1` (CI) make that an error.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,8 @@ mod accounting;
 mod bad_input;
 #[path = "processes/compose.rs"]
 mod compose;
+#[path = "processes/dashboard.rs"]
+mod dashboard;
 #[path = "processes/embedded.rs"]
 mod embedded;
 #[path = "processes/http.rs"]

@@ -1,9 +1,7 @@
-//! Incidents, the journal and the page.
+//! Incidents and the journal.
 
 use alert::Timestamp;
-use schemas::{
-    IncidentStatus, LadderPhase, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, RequestKind, topics,
-};
+use schemas::{IncidentStatus, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, RequestKind, topics};
 use serde_json::json;
 
 use crate::world::{Group, World, at};
@@ -245,29 +243,4 @@ async fn entries_older_than_memory_are_read_from_the_log() {
     );
     let answer = world.get("/api/v1/journal").await.json();
     assert_eq!(answer["complete"], false, "without a group only what is in memory");
-}
-
-#[tokio::test]
-async fn the_page_shows_open_incidents_and_escapes_what_they_say() {
-    let world = World::new();
-    let mean = Group::new("{}", &[("alertname", "<script>")], "id-mean");
-    world.incident(&mean, |incident| {
-        incident.ladder.as_mut().unwrap().phase = LadderPhase::Held;
-    });
-    world.incident(&group("over"), |incident| incident.status = IncidentStatus::Resolved);
-    let page = world.start().await.get("/").await;
-    assert_eq!(
-        (page.status, page.headers["content-type"].to_str().unwrap()),
-        (200, "text/html; charset=utf-8")
-    );
-    assert!(
-        page.body.contains("alertname=&lt;script&gt;") && !page.body.contains("<script>"),
-        "{}",
-        page.body
-    );
-    assert!(
-        page.body.contains("href=\"api/v1/incidents/id-mean\"") && !page.body.contains("over"),
-        "{}",
-        page.body
-    );
 }

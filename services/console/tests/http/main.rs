@@ -10,6 +10,8 @@
 
 mod alerts;
 mod commands;
+mod dashboard;
+mod dashboard_questions;
 mod incidents;
 mod reload;
 mod silences;

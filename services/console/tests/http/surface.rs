@@ -148,7 +148,8 @@ async fn nothing_is_told_before_the_view_is_complete() {
     };
     let paths = [
         "/-/ready",
-        "/",
+        "/api/ui/v1/snapshot",
+        "/api/ui/v1/facets",
         "/api/v2/alerts",
         "/api/v2/silences",
         "/api/v2/status",

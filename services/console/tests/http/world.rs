@@ -52,6 +52,12 @@ pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis(now().millis() + secs * 1_000)
 }
 
+/// A text as it stands in a URL.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes()
+        .fold(String::new(), |url, byte| url + &format!("%{byte:02x}"))
+}
+
 pub(crate) fn config(text: &str) -> Config {
     Config::load(
         Source {

@@ -6,8 +6,13 @@ import { createRoot } from "react-dom/client";
 import { fromHash } from "./hashLinks";
 import { base, router } from "./router";
 
-const target = fromHash(window.location.hash);
-if (target !== null) window.history.replaceState(null, "", `${base}/${target}`);
+/** Alertmanager's links, at the first visit and where one is pasted into an open page. */
+function followHash() {
+  const target = fromHash(window.location.hash);
+  if (target !== null) router.history.replace(`${base}/${target}`);
+}
+followHash();
+window.addEventListener("hashchange", followHash);
 
 /** Answers change while nobody asks: what is shown again is asked again. */
 const client = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTime: 1_000 } } });
