@@ -139,17 +139,17 @@ const IS_ACKNOWLEDGED: &str = "CardLatencyHigh";
 
 /// Sends for ever, to the paths below `prefix` of `app`.
 pub(crate) async fn run(app: Router, prefix: String, log: Arc<dyn Log>) {
-    let mut ticks = interval(EVERY);
+    let (mut ticks, started_at) = (interval(EVERY), log.now());
     for round in 0.. {
         ticks.tick().await;
         let now = log.now();
-        post(&app, &prefix, "/api/v2/alerts", &alerts(round, now)).await;
+        post(&app, &prefix, "/api/v2/alerts", &alerts(round, started_at, now)).await;
         if round == 0 {
             post(&app, &prefix, "/api/v2/silences", &silence(now)).await;
         }
         if round == ACKNOWLEDGED {
             // All of its alerts are in one group: one of them is enough.
-            let sent = alerts(round, now);
+            let sent = alerts(round, started_at, now);
             let named = |alert: &&Value| {
                 alert
                     .pointer("/labels/alertname")
@@ -165,9 +165,7 @@ pub(crate) async fn run(app: Router, prefix: String, log: Arc<dyn Log>) {
 }
 
 /// Every alert that is sent in a round.
-fn alerts(round: u64, now: Timestamp) -> Value {
-    let every = PromDuration::from_millis(u64::try_from(EVERY.as_millis()).unwrap_or_default());
-    let started_at = now - every.saturating_mul(round);
+fn alerts(round: u64, started_at: Timestamp, now: Timestamp) -> Value {
     let sent = SAMPLES.iter().filter(|sample| match sample.name {
         FLAPPING => (round / FLAP).is_multiple_of(2),
         IS_MENDED => round < MENDED,
@@ -263,7 +261,7 @@ mod tests {
     fn what_comes_and_goes_ends_before_it_comes_again() {
         let now = Timestamp::from_secs(1_000_000);
         let count = |round, name: &str, alive: bool| {
-            let all = alerts(round, now);
+            let all = alerts(round, now, now);
             let of_name = all
                 .as_array()
                 .unwrap()

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing but the order in which things start and stop.
 
+mod announce;
 mod banner;
 mod cli;
 mod demo;

@@ -18,7 +18,7 @@ use crate::banner::{banner, reach};
 use crate::cli::{Cli, ServiceName};
 use crate::files::Files;
 use crate::inbox::Inbox;
-use crate::{demo, layout, log};
+use crate::{announce, demo, layout, log};
 
 /// How far the clocks of two owners of a partition may differ on Kafka: a wall clock further off is warned of.
 const CLOCK_TOLERANCE: PromDuration = PromDuration::from_millis(2_000);
@@ -170,6 +170,9 @@ impl Start {
             let ingest = self.ingest(list, &instance, health).await?;
             running.routes = std::mem::take(&mut running.routes).merge(ingest.router());
             running.ingest = Some(ingest);
+        } else {
+            let services = list.iter().map(|service| service.as_str().to_owned()).collect();
+            tokio::spawn(announce::for_ever(Arc::clone(&self.log), instance, services));
         }
         if self.files.is_built_in() && list.len() == ServiceName::ALL.len() {
             running.routes = std::mem::take(&mut running.routes).merge(Inbox::default().router());

@@ -158,7 +158,7 @@ function Actions({ row, onDone }: { row: Row; onDone(): void }) {
         Silence …
       </button>
       <span id="effect" className={styles.effect}>
-        {canAcknowledge ? effect : canGiveBack ? "Nobody has it then, and the escalation begins anew." : ""}
+        {canAcknowledge ? effect : canGiveBack ? "Nobody has it then, and the escalation goes on where it stood." : ""}
       </span>
       {answer !== null && (
         <p role="status" className={answer.accepted ? styles.taken : "error"}>
