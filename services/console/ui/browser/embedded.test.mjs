@@ -34,7 +34,7 @@ test("a night on call", async (t) => {
   await t.test("nothing is there yet: how alerts come in, and one to try", async () => {
     await page.goto(program.url);
     await page.getByText("No alert is active").waitFor();
-    assert.match(await page.locator("pre").innerText(), /static_configs:\s+- targets: \['127\.0\.0\.1:\d+'\]/);
+    assert.match(await page.locator("pre").textContent(), /static_configs:\s+- targets: \['127\.0\.0\.1:\d+'\]/);
     await page.getByRole("button", { name: "Send a test alert" }).click();
     await row(page, "TestAlert").waitFor();
   });
@@ -104,7 +104,10 @@ test("a night on call", async (t) => {
   await t.test("last night's silenced alert is found in History, with its reason", async () => {
     const filter = encodeURIComponent('zone="us"');
     await page.goto(`${program.url}/history?filter=${filter}&notsent=true`);
-    await page.getByText(/DiskFull was silenced: silenced by [0-9a-f-]{36}/).first().waitFor();
+    await page
+      .getByText(/DiskFull was silenced: silenced by [0-9a-f-]{36}/)
+      .first()
+      .waitFor();
   });
 
   await t.test("killed and started again: the page comes back with nothing missing and nothing twice", async () => {
@@ -112,7 +115,10 @@ test("a night on call", async (t) => {
     await row(page, "DiskFull").waitFor();
     const before = (await page.locator("article").evaluateAll((all) => all.map((one) => one.dataset.group))).sort();
     await program.kill();
-    await page.getByRole("alert").getByText(/No word from the server/).waitFor();
+    await page
+      .getByRole("alert")
+      .getByText(/No word from the server/)
+      .waitFor();
     const button = row(page, "TestAlert").getByRole("button", { name: "Acknowledge" });
     assert.equal(await button.isDisabled(), true, "what could mislead is disabled");
     await program.start();

@@ -68,11 +68,15 @@ for (const [name, view] of Object.entries(VIEWS)) {
       await page.goto(program.url + path);
       await page.getByRole("heading", { level: 1 }).first().waitFor();
       await page.getByTestId("live").getByText("live").waitFor();
-      await page.getByText(/^(Loading|Looking|Counting)/).first().waitFor({ state: "hidden" });
+      await page
+        .getByText(/^(Loading|Looking|Counting)/)
+        .first()
+        .waitFor({ state: "hidden" });
       assert.deepEqual(await findings(page), [], `${screen}, ${name}`);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(over <= 0, `${screen}, ${name}: ${over} px run off the side`);
-      if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${screen}-${name}.png`) });
+      if (process.env.SCREENSHOTS)
+        await page.screenshot({ path: join(process.env.SCREENSHOTS, `${screen}-${name}.png`) });
     }
     assert.deepEqual(page.wrong, []);
     await page.context().close();

@@ -1,8 +1,8 @@
-//! What a re-sent alert costs ingest on this machine, step by step:
-//! `cargo run --release -p ingest-pipeline --example resend`.
+//! What one alert costs on this machine, step by step, in nanoseconds: `cargo bench -p alertstream`.
 //!
 //! 50,000 alerts as a Prometheus re-sends them, 256 in a request, each with ten labels and two annotations, under a config
-//! of 20 routes. Prints nanoseconds for each alert, the best of several rounds.
+//! of 20 routes; then what a stage does with each: a record read, a state put, a timer armed and taken. Printed is the best of
+//! several rounds. `cargo test` runs a few of them once, so that it goes on working.
 #![allow(
     clippy::disallowed_types,
     clippy::expect_used,
@@ -14,15 +14,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use alert::{LabelSet, Timestamp};
+use alert::{GroupId, LabelSet, MatchOp, Matcher, PromDuration, Timestamp};
 use config::{Config, Source};
 use ingest_pipeline::{Batch, Current, post_alerts};
+use processor::{StateKey, Store, Timers};
 use schemas::{AlertUpdate, UpdateHead, decode, encode};
 use serde::de::IgnoredAny;
 
-const ALERTS: usize = 50_000;
 const IN_A_REQUEST: usize = 256;
-const ROUNDS: usize = 7;
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 fn config() -> Current {
@@ -61,9 +60,16 @@ fn alert(number: usize) -> String {
     )
 }
 
+/// How much is done: for figures, or to see that it works.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    alerts: usize,
+    rounds: usize,
+}
+
 /// Prints the best of several rounds over all alerts.
-fn step(what: &str, mut round: impl FnMut() -> usize) {
-    let best = (0..ROUNDS).map(|_| {
+fn step(size: Size, what: &str, mut round: impl FnMut() -> usize) {
+    let best = (0..size.rounds).map(|_| {
         let began = Instant::now();
         let count = round();
         let nanos = began.elapsed().as_nanos();
@@ -81,8 +87,18 @@ fn each<T, R>(of: &[T], what: impl Fn(&T) -> R) -> usize {
 }
 
 fn main() {
+    // `cargo bench` says `--bench`; `cargo test` does not.
+    let size = if std::env::args().any(|arg| arg == "--bench") {
+        Size {
+            alerts: 50_000,
+            rounds: 7,
+        }
+    } else {
+        Size { alerts: 500, rounds: 1 }
+    };
+    let step = |what: &str, round: &mut dyn FnMut() -> usize| step(size, what, round);
     let current = config();
-    let alerts: Vec<String> = (0..ALERTS).map(alert).collect();
+    let alerts: Vec<String> = (0..size.alerts).map(alert).collect();
     let bodies: Vec<String> = alerts
         .chunks(IN_A_REQUEST)
         .map(|chunk| format!("[{}]", chunk.join(",")))
@@ -100,29 +116,68 @@ fn main() {
         "{} records of {} bytes, from {} bytes of JSON each",
         records.len(),
         bytes(&records),
-        alerts.iter().map(String::len).sum::<usize>() / ALERTS
+        alerts.iter().map(String::len).sum::<usize>() / size.alerts
     );
-    step("a request, from its body to its records: all of it", || {
+    step("a request, from its body to its records: all of it", &mut || {
         bodies.iter().map(|body| black_box(taken(body)).len()).sum()
     });
-    step("  reading JSON without keeping anything", || {
+    step("  reading JSON without keeping anything", &mut || {
         for body in &bodies {
             black_box(serde_json::from_str::<IgnoredAny>(body).expect("they are right"));
         }
-        ALERTS
+        size.alerts
     });
-    step("  a copy of the labels", || each(&labels, LabelSet::clone));
-    step("  the fingerprint", || each(&labels, LabelSet::fingerprint));
-    step("  the walk through the routes", || {
+    step("  a copy of the labels", &mut || each(&labels, LabelSet::clone));
+    step("  the fingerprint", &mut || each(&labels, LabelSet::fingerprint));
+    let matcher = Matcher::new(MatchOp::Regex, "pod", "checkout-[0-9]+7").expect("it is right");
+    step("  a matcher with a regular expression", &mut || {
+        each(&labels, |set| matcher.matches(set))
+    });
+    step("  the walk through the routes", &mut || {
         each(&labels, |set| policy::walk(&current.config, set))
     });
-    step("  encoding the record", || {
+    step("  encoding the record", &mut || {
         each(&updates, |update| encode(update).expect("ours"))
     });
-    step("correlate: decoding the record", || {
+    step("correlate: decoding the record", &mut || {
         each(&records, |bytes| decode::<AlertUpdate>(bytes).expect("ours"))
     });
-    step("correlate: reading its head", || {
+    step("correlate: reading its head", &mut || {
         each(&records, |bytes| UpdateHead::read(bytes).expect("ours"))
     });
+    state(&records, &|what, round| step(what, round));
+}
+
+/// What a stage's state costs: each record put under a group of its own, with a timer; found again; its timer taken.
+fn state(records: &[Vec<u8>], step: &dyn Fn(&str, &mut dyn FnMut() -> usize)) {
+    let keys: Vec<StateKey> = (0..records.len())
+        .map(|number| StateKey::new(GroupId(format!("{{}}:{{pod=\"{number}\"}}")).hash(), 1))
+        .collect();
+    let due = |number: usize| NOW + PromDuration::from_millis(u64::try_from(number).unwrap_or_default());
+    let filled = || {
+        let mut store = Store::default();
+        for (number, (key, bytes)) in keys.iter().zip(records).enumerate() {
+            store.put(key.clone(), &Timers::one(1, due(number)), bytes);
+        }
+        store.committed();
+        store
+    };
+    step("state: a put with a timer, and its commit", &mut || filled().len());
+    let store = filled();
+    step("state: a get", &mut || {
+        each(&keys, |key| store.get(key).map(|stored| stored.bytes.len()))
+    });
+    step(
+        "state: the same, its timer taken and the value put without it",
+        &mut || {
+            let mut store = filled();
+            let mut taken = 0;
+            while let Some(timer) = store.next_timer() {
+                store.disarm(&timer);
+                taken += 1;
+            }
+            assert_eq!(taken, records.len(), "every timer was armed and taken");
+            taken
+        },
+    );
 }
