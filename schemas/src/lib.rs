@@ -37,4 +37,4 @@ pub use notify_state::*;
 pub use parts::{MAX_RECORD_BYTES, alert_body_size, alert_size, body_size, into_parts};
 pub use registry::{RECORDS, Registered};
 pub use route_state::*;
-pub use tables::{ConfigVersion, Instance, SilenceRecord};
+pub use tables::{ConfigVersion, Instance, LaneStanding, SilenceRecord};

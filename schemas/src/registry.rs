@@ -94,7 +94,7 @@ records! {
     // tables
     ConfigVersion "config_version" 1;
     SilenceRecord "silence_record" 1;
-    Instance "instance" 1;
+    Instance "instance" 1 2;
     // states: one alert, correlate's, route's, notify's
     FlushAlert "flush_alert" 1;
     CorrelateAlert "correlate_alert" 1;

@@ -87,4 +87,30 @@ pub struct Instance {
     pub receiving_since: Option<Timestamp>,
     /// When this was written, by the writer's clock.
     pub at: Timestamp,
+    /// How the lanes of its stages stand.
+    #[serde(default)]
+    pub lanes: Vec<LaneStanding>,
+}
+
+/// How a lane stands, as its process says with each heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneStanding {
+    /// Its transactional id.
+    pub lane: String,
+    /// The stage it runs.
+    pub stage: String,
+    /// How many partitions it owns.
+    pub partitions: i32,
+    /// How many of them are being read back.
+    pub restoring: i32,
+    /// How many state records it holds.
+    pub keys: i64,
+    /// How many timers are armed.
+    pub timers: i64,
+    /// By how much the earliest timer that could fire is late, in milliseconds.
+    pub late_ms: i64,
+    /// When it last made a pass.
+    pub looked_at: Timestamp,
+    /// Why it is not ready; none when every partition it owns runs.
+    pub not_ready: Option<String>,
 }

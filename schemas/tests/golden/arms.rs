@@ -6,8 +6,9 @@ use alert::Alert;
 use schemas::{
     AlertBody, AlertEvent, AlertPhase, AlertUpdate, Avro, Command, CommandAction, ConfigVersion, CorrelateAlert,
     CorrelateGroup, DeadLetter, EventKind, Flush, FlushAlert, FlushSettled, GroupPhase, IncidentStatus, Instance,
-    JournalEntry, LadderPhase, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, Outcome, OutcomeKind,
-    RECORDS, RequestKind, RouteIncident, RouteSlot, alert_body_size, alert_size, body_size, decode, encode,
+    JournalEntry, LadderPhase, LaneStanding, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, Outcome,
+    OutcomeKind, RECORDS, RequestKind, RouteIncident, RouteSlot, alert_body_size, alert_size, body_size, decode,
+    encode,
 };
 
 use crate::{samples, state_samples};
@@ -172,6 +173,10 @@ fn what_is_absent_or_empty_goes_there_and_back() {
     round_trip(&Instance {
         services: vec![],
         receiving_since: None,
+        lanes: vec![LaneStanding {
+            not_ready: None,
+            ..samples::instance().lanes.remove(0)
+        }],
         ..samples::instance()
     });
     round_trip(&AlertEvent {

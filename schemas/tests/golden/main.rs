@@ -77,7 +77,8 @@ fn goldens() -> Vec<Golden> {
         golden(1, &samples::dead_letter()),
         golden(1, &samples::config_version()),
         golden(1, &samples::silence_record()),
-        golden(1, &samples::instance()),
+        golden(1, &samples::instance_v1()),
+        golden(2, &samples::instance()),
         golden(1, &samples::flush_alert()),
         golden(1, &state_samples::correlate_alert()),
         golden(1, &state_samples::correlate_group_v1()),
@@ -169,7 +170,13 @@ fn every_released_schema_has_its_golden_bytes() {
 
 #[test]
 fn every_sample_fills_every_field() {
-    for golden in goldens() {
+    // What a newer version added is empty in what an older one wrote.
+    let newest = |golden: &Golden| {
+        RECORDS
+            .iter()
+            .any(|row| row.name == golden.record && row.schemas.len() == usize::try_from(golden.version).unwrap_or(0))
+    };
+    for golden in goldens().into_iter().filter(newest) {
         for empty in ["None", "[]", "{}", "\"\""] {
             assert!(
                 !golden.printed.contains(empty),

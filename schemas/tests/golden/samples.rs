@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use alert::{Fingerprint, SilenceMatcher, Timestamp};
 use schemas::{
     AlertBody, AlertEvent, AlertUpdate, Command, CommandAction, ConfigVersion, DeadLetter, EventKind, Flush,
-    FlushAlert, FlushSettled, GenerationRaised, GroupFiring, GroupMoved, GroupQuiet, Instance, JournalEntry, Link,
-    Look, NotificationRequest, Outcome, OutcomeKind, RequestKind, SilenceRecord,
+    FlushAlert, FlushSettled, GenerationRaised, GroupFiring, GroupMoved, GroupQuiet, Instance, JournalEntry,
+    LaneStanding, Link, Look, NotificationRequest, Outcome, OutcomeKind, RequestKind, SilenceRecord,
 };
 
 pub(crate) fn at(ms: i64) -> Timestamp {
@@ -282,5 +282,23 @@ pub(crate) fn instance() -> Instance {
         started_at: at(1_700_000_000_000),
         receiving_since: Some(at(1_700_000_001_000)),
         at: at(1_700_000_005_000),
+        lanes: vec![LaneStanding {
+            lane: "all-1-route-0".into(),
+            stage: "route".into(),
+            partitions: 8,
+            restoring: 2,
+            keys: 1_000_000,
+            timers: 7,
+            late_ms: 1_500,
+            looked_at: at(1_700_000_004_990),
+            not_ready: Some("route: restoring 2 of 8 partitions".into()),
+        }],
+    }
+}
+
+pub(crate) fn instance_v1() -> Instance {
+    Instance {
+        lanes: Vec::new(),
+        ..instance()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ingest::OtherLanes;
 use processor::Meta;
 use schemas::{Instance, topics};
 use streams::{Log, NewRecord};
@@ -9,7 +10,7 @@ use tokio::time::interval;
 
 /// Writes a heartbeat into the table `instances` every five seconds, for ever. One that the log does not take is told and
 /// not repeated: the next one says the same.
-pub(crate) async fn for_ever(log: Arc<dyn Log>, instance: String, services: Vec<String>) {
+pub(crate) async fn for_ever(log: Arc<dyn Log>, instance: String, services: Vec<String>, lanes: OtherLanes) {
     let started_at = log.now();
     let mut ticks = interval(ingest::HEARTBEAT_EVERY.as_std());
     loop {
@@ -21,6 +22,7 @@ pub(crate) async fn for_ever(log: Arc<dyn Log>, instance: String, services: Vec<
             started_at,
             receiving_since: None,
             at: now,
+            lanes: lanes.stand(),
         };
         let value = match schemas::encode(&alive) {
             Ok(value) => value,

@@ -34,7 +34,7 @@ pub(crate) fn banner(files: &Files, address: SocketAddr, prefix: &str, storage: 
         String::new()
     };
     format!(
-        "alertstream is up on {url}: open it in a browser\n   config: {config}\n   log:    {storage}\n{inbox}\n\
+        "alertstream is up on {url}\n   dashboard: {url}/\n   config: {config}\n   log:    {storage}\n{inbox}\n\
          Try it (the alert lives an hour):\n   \
          curl -H 'Content-Type: application/json' {url}/api/v2/alerts -d '[{{\"labels\":{{\"alertname\":\"TryMe\",\"severity\":\"critical\"}},\
          \"startsAt\":\"'$(date -u +%FT%TZ)'\",\"endsAt\":\"'$(date -u -d +1hour +%FT%TZ 2>/dev/null || date -u -v+1H +%FT%TZ)'\"}}]'\n\

@@ -6,6 +6,7 @@ use alert::PromDuration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
+use ingest::OtherLanes;
 use notify::{Destinations, Sender};
 use notify_pipeline::NotifySettings;
 use runtime::metrics::Metrics;
@@ -166,13 +167,14 @@ impl Start {
             let part = status.lane().to_owned();
             health.register(&part, move || status.not_ready());
         }
+        let others = OtherLanes(running.lanes.iter().map(LaneThread::status).collect());
         if list.contains(&ServiceName::Ingest) {
-            let ingest = self.ingest(list, &instance, health).await?;
+            let ingest = self.ingest(list, &instance, others, health).await?;
             running.routes = std::mem::take(&mut running.routes).merge(ingest.router());
             running.ingest = Some(ingest);
         } else {
             let services = list.iter().map(|service| service.as_str().to_owned()).collect();
-            tokio::spawn(announce::for_ever(Arc::clone(&self.log), instance, services));
+            tokio::spawn(announce::for_ever(Arc::clone(&self.log), instance, services, others));
         }
         if self.files.is_built_in() && list.len() == ServiceName::ALL.len() {
             running.routes = std::mem::take(&mut running.routes).merge(Inbox::default().router());
@@ -237,7 +239,13 @@ impl Start {
         Ok(notify::start(&self.log, instance, self.lanes(), &settings, &sender)?)
     }
 
-    async fn ingest(&self, list: &[ServiceName], instance: &str, health: &Health) -> Result<ingest::Service, Refusal> {
+    async fn ingest(
+        &self,
+        list: &[ServiceName],
+        instance: &str,
+        others: OtherLanes,
+        health: &Health,
+    ) -> Result<ingest::Service, Refusal> {
         let topics = self
             .cli
             .event_topics
@@ -249,6 +257,7 @@ impl Start {
             services: list.iter().map(|service| service.as_str().to_owned()).collect(),
             event_topics: topics.map(str::to_owned).collect(),
             lanes: self.lanes(),
+            others,
         };
         let (log, health) = (Arc::clone(&self.log), health.clone());
         Ok(spawn_blocking(move || ingest::Service::start(&log, settings, &health)).await??)

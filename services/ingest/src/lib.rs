@@ -17,4 +17,4 @@ mod watch;
 
 pub use heartbeat::{HEARTBEAT_EVERY, Heartbeat, STALE};
 pub use lag::{LagWatch, MAX_LAG};
-pub use service::{Service, Settings, StartError};
+pub use service::{OtherLanes, Service, Settings, StartError};

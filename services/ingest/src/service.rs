@@ -8,8 +8,8 @@ use axum::Router;
 use ingest_pipeline::Ingest;
 use processor::Processor;
 use runtime::Health;
-use schemas::topics;
-use streams::{LaneError, LaneThread, Log, LogError};
+use schemas::{LaneStanding, topics};
+use streams::{LaneError, LaneStatus, LaneThread, Log, LogError};
 
 use crate::append::Appender;
 use crate::config_feed::ConfigFeed;
@@ -30,6 +30,19 @@ pub struct Settings {
     pub event_topics: Vec<String>,
     /// Lanes for each of these topics, no more than it has partitions.
     pub lanes: usize,
+    /// The lanes of this process's other stages: its heartbeat says how they stand.
+    pub others: OtherLanes,
+}
+
+/// Lanes that somebody else runs.
+#[derive(Debug, Clone, Default)]
+pub struct OtherLanes(pub Vec<Arc<LaneStatus>>);
+
+impl OtherLanes {
+    /// How each of them stands just now.
+    pub fn stand(&self) -> Vec<LaneStanding> {
+        self.0.iter().map(|lane| lane.standing()).collect()
+    }
 }
 
 /// Why ingest does not start.
@@ -94,6 +107,7 @@ impl Service {
             topics: event_topics,
             instance: settings.instance,
             services: settings.services,
+            lanes: settings.others,
             started_at,
             state: Arc::new(Mutex::new(Heartbeat::new(started_at))),
             lag: LagWatch::default(),

@@ -15,6 +15,7 @@ use crate::config_feed::{ConfigFeed, SharedConfig};
 use crate::heartbeat::{HEARTBEAT_EVERY, Heartbeat};
 use crate::lag::LagWatch;
 use crate::lanes::Lanes;
+use crate::service::OtherLanes;
 
 /// How long one look at the config table waits: how late a new version may be seen, and a stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,6 +37,7 @@ pub(crate) struct Pulse {
     pub(crate) topics: Vec<EventTopic>,
     pub(crate) instance: String,
     pub(crate) services: Vec<String>,
+    pub(crate) lanes: OtherLanes,
     pub(crate) started_at: Timestamp,
     pub(crate) state: Arc<Mutex<Heartbeat>>,
     pub(crate) lag: LagWatch,
@@ -54,6 +56,7 @@ impl Pulse {
             started_at: self.started_at,
             receiving_since: since,
             at: now,
+            lanes: self.lanes.stand(),
         };
         let Ok(value) = schemas::encode(&instance) else { return };
         let version = self.config.load().as_ref().map_or(0, |current| current.version);

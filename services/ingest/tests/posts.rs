@@ -42,6 +42,7 @@ fn start(with_config: bool) -> Running {
         services: vec!["ingest".to_owned()],
         event_topics: vec![topics::ALERT_EVENTS.to_owned()],
         lanes: 1,
+        others: ingest::OtherLanes::default(),
     };
     let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
     let service = Service::start(&shared, settings, &health).unwrap();

@@ -230,6 +230,7 @@ fn a_listener_whose_clock_is_an_hour_ahead_has_not_begun_in_the_future() {
         started_at: Timestamp::from_secs(START),
         receiving_since: Some(Timestamp::from_secs(START - 60) + ahead),
         at: world.driver.now() + ahead,
+        lanes: Vec::new(),
     };
     world
         .driver

@@ -170,6 +170,7 @@ impl<P: Processor<Effect = Never>> World<P> {
                 started_at: Timestamp::from_secs(START),
                 receiving_since: self.receiving_since,
                 at: self.driver.now(),
+                lanes: Vec::new(),
             };
             self.driver
                 .table(topics::INSTANCES, "i", Some(encode(&instance).unwrap()));

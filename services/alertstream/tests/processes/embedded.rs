@@ -42,6 +42,7 @@ fn a_newcomer_who_follows_the_banner_sees_a_notification_and_acknowledges_it() {
     let url = format!("http://{}", program.address);
     for text in [
         format!("alertstream is up on {url}\n"),
+        format!("dashboard: {url}/\n"),
         "config: built-in (no alertmanager.yml here)\n".to_owned(),
         "log:    embedded, in data/\n".to_owned(),
         format!("notifications: {url}/inbox\n"),

@@ -294,6 +294,7 @@ impl World {
             started_at: START,
             receiving_since,
             at,
+            lanes: Vec::new(),
         };
         let bytes = schemas::encode(&instance).unwrap();
         drop(self.append(topics::INSTANCES, 0, "i".to_owned(), bytes));

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use processor::Record;
-use schemas::{ConfigVersion, DeadLetter, topics};
+use schemas::{ConfigVersion, DeadLetter, LaneStanding, topics};
 use serde::Serialize;
 use streams::{From, Log, LogError};
 
@@ -37,6 +37,27 @@ pub(super) struct InstanceShown {
     receiving_since: Option<i64>,
     seen_at: i64,
     alive: bool,
+    /// The lanes of its correlate, route and notify.
+    lanes: Vec<LaneShown>,
+}
+
+/// A lane: a thread that runs a stage's partitions.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LaneShown {
+    stage: String,
+    lane: String,
+    partitions: i32,
+    /// Partitions that are being read back after they moved here.
+    restoring: i32,
+    keys: i64,
+    timers: i64,
+    /// By how much the earliest timer is late.
+    late_ms: i64,
+    /// When it last made a pass: a lane that does not is stuck.
+    looked_at: i64,
+    not_ready: Option<String>,
 }
 
 /// A partition of a stage's topic.
@@ -141,9 +162,24 @@ fn instances(app: &App) -> Vec<InstanceShown> {
             receiving_since: instance.receiving_since.map(alert::Timestamp::millis),
             seen_at: instance.at.millis(),
             alive: now.saturating_since(instance.at) <= ALIVE,
+            lanes: instance.lanes.iter().map(lane).collect(),
         });
         shown.collect()
     })
+}
+
+fn lane(standing: &LaneStanding) -> LaneShown {
+    LaneShown {
+        stage: standing.stage.clone(),
+        lane: standing.lane.clone(),
+        partitions: standing.partitions,
+        restoring: standing.restoring,
+        keys: standing.keys,
+        timers: standing.timers,
+        late_ms: standing.late_ms,
+        looked_at: standing.looked_at.millis(),
+        not_ready: standing.not_ready.clone(),
+    }
 }
 
 fn shown(log: &dyn Log, stage: &'static str, topic: &'static str) -> StageShown {

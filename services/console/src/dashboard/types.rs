@@ -12,7 +12,7 @@ use super::history::History;
 use super::incident::{AlertShown, AlertState, Delivery, DeliveryLeg, IncidentDetail, LegState};
 use super::live::{Changes, Delta, Snapshot};
 use super::matchers::{MatcherError, ParsedMatchers, ShownMatcher};
-use super::pipeline::{ConfigShown, DeadLetterShown, InstanceShown, PartitionShown, Pipeline, StageShown};
+use super::pipeline::{ConfigShown, DeadLetterShown, InstanceShown, LaneShown, PartitionShown, Pipeline, StageShown};
 use super::plan::{Plan, PlanReceiver, PlanRung};
 use super::pulse::{Heartbeat, StageLag, TeamCount, Totals};
 use super::routing::{Placement, RouteNode, Routing, WhereTo};
@@ -40,7 +40,7 @@ fn types_are_those_of_the_answers() {
         State, LadderPhase, Ladder, Row, Columns, TeamCount, Totals, StageLag, Heartbeat, Snapshot, Delta, Changes,
         FacetValue, Facet, Facets, ShownMatcher, MatcherError, ParsedMatchers, AlertState, AlertShown, PlanReceiver, PlanRung, Plan,
         LegState, DeliveryLeg, Delivery, Entry, IncidentDetail, History, TeamHit, PreviewAlert, SilencePreview, RouteNode,
-        Routing, Placement, WhereTo, InstanceShown, PartitionShown, StageShown, DeadLetterShown, ConfigShown, Pipeline, Boot,
+        Routing, Placement, WhereTo, LaneShown, InstanceShown, PartitionShown, StageShown, DeadLetterShown, ConfigShown, Pipeline, Boot,
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/api/types.ts");
     let text = format!("{HEAD}{types}");

@@ -108,6 +108,7 @@ async fn processes_that_live_are_the_peers() {
             started_at: at(-60),
             receiving_since: None,
             at: at(secs),
+            lanes: Vec::new(),
         };
         world.append(
             topics::INSTANCES,

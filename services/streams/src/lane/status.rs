@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alert::Timestamp;
+use alert::{PromDuration, Timestamp};
 use metrics::{Counter, Gauge, Histogram};
+use schemas::LaneStanding;
 
 use super::Progress;
 use super::phase::{Phase, Task};
@@ -81,6 +82,8 @@ struct Inner {
     ended: Option<String>,
     keys: usize,
     timers: usize,
+    /// By how much the earliest timer that could fire is late.
+    late: PromDuration,
     looked_at: i64,
     last_commit: i64,
 }
@@ -145,6 +148,23 @@ impl LaneStatus {
         Timestamp::from_millis(self.lock().last_commit)
     }
 
+    /// All of it, as the process says it with its heartbeat.
+    pub fn standing(&self) -> LaneStanding {
+        let not_ready = self.not_ready();
+        let inner = self.lock();
+        LaneStanding {
+            lane: self.lane.clone(),
+            stage: self.stage.to_owned(),
+            partitions: i32::try_from(inner.partitions).unwrap_or(i32::MAX),
+            restoring: i32::try_from(inner.restoring).unwrap_or(i32::MAX),
+            keys: i64::try_from(inner.keys).unwrap_or(i64::MAX),
+            timers: i64::try_from(inner.timers).unwrap_or(i64::MAX),
+            late_ms: i64::try_from(inner.late.millis()).unwrap_or(i64::MAX),
+            looked_at: Timestamp::from_millis(inner.looked_at),
+            not_ready,
+        }
+    }
+
     pub(super) fn look<C>(&self, tasks: &BTreeMap<u32, Task<C>>, now: Timestamp) {
         let restoring = tasks.values().filter(|task| task.is_restoring()).count();
         let held = tasks.values().find_map(|task| match &task.phase {
@@ -153,6 +173,9 @@ impl LaneStatus {
         });
         let keys = tasks.values().map(|task| task.store.len()).sum();
         let timers = tasks.values().map(|task| task.store.timers_armed()).sum();
+        let runs = tasks.values().filter(|task| matches!(task.phase, Phase::Active));
+        let due = runs.filter_map(|task| task.store.next_due()).min();
+        let late = due.map_or(PromDuration::ZERO, |due| now.saturating_since(due));
         self.meters.last_pass.set(seconds(now));
         self.meters.partitions.set(whole(tasks.len()));
         self.meters.restoring.set(whole(restoring));
@@ -160,7 +183,8 @@ impl LaneStatus {
         self.meters.timers.set(whole(timers));
         let mut inner = self.lock();
         (inner.partitions, inner.restoring, inner.held) = (tasks.len(), restoring, held);
-        (inner.keys, inner.timers, inner.looked_at) = (keys, timers, now.millis());
+        (inner.keys, inner.timers, inner.late) = (keys, timers, late);
+        inner.looked_at = now.millis();
     }
 
     /// A transaction is committed that did this, and `took` from its beginning.

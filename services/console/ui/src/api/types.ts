@@ -415,13 +415,34 @@ export type WhereTo = { placements: Array<Placement>,
 mutedBy: Array<string>, };
 
 /**
+ * A lane: a thread that runs a stage's partitions.
+ */
+export type LaneShown = { stage: string, lane: string, partitions: number, 
+/**
+ * Partitions that are being read back after they moved here.
+ */
+restoring: number, keys: number, timers: number, 
+/**
+ * By how much the earliest timer is late.
+ */
+lateMs: number, 
+/**
+ * When it last made a pass: a lane that does not is stuck.
+ */
+lookedAt: number, notReady: string | null, };
+
+/**
  * A process.
  */
 export type InstanceShown = { id: string, services: Array<string>, startedAt: number, 
 /**
  * For ingest: since when it has been receiving without a gap.
  */
-receivingSince: number | null, seenAt: number, alive: boolean, };
+receivingSince: number | null, seenAt: number, alive: boolean, 
+/**
+ * The lanes of its correlate, route and notify.
+ */
+lanes: Array<LaneShown>, };
 
 /**
  * A partition of a stage's topic.

@@ -113,6 +113,18 @@ describe("the pipeline in one sentence", () => {
     receivingSince: 0,
     seenAt: 0,
     alive: true,
+    lanes: [],
+  };
+  const lane = {
+    stage: "route",
+    lane: "1-route-0",
+    partitions: 8,
+    restoring: 0,
+    keys: 1,
+    timers: 1,
+    lateMs: 0,
+    lookedAt: 0,
+    notReady: null,
   };
   const config = { version: 1, file: "f", publishedAt: 0, publishedBy: "x", reloadError: null };
   const pipeline = (change: Partial<Pipeline>): Pipeline => ({
@@ -129,6 +141,8 @@ describe("the pipeline in one sentence", () => {
     [pipeline({}), "All stages are at the end"],
     [pipeline({ stages: [stage("route", [2_000, 3_000])] }), "route is behind by 5,000"],
     [pipeline({ stages: [stage("route", [9_000, 1])] }), "one partition only"],
+    [pipeline({ instances: [{ ...all, lanes: [{ ...lane, lateMs: 9_000 }] }] }), "The timers of route are late"],
+    [pipeline({ instances: [{ ...all, lanes: [{ ...lane, notReady: "route: restoring" }] }] }), "route: restoring."],
     [pipeline({ viewLag: 5_000 }), "This console is behind"],
     [pipeline({ instances: [{ ...all, services: ["ingest"] }] }), "correlate and route and notify"],
     [pipeline({ config: { ...config, reloadError: "x" } }), "config was refused"],

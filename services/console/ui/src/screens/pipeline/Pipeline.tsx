@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { get } from "../../api/client";
-import type { Pipeline as Answer, DeadLetterShown, InstanceShown, StageShown } from "../../api/types";
+import type { Pipeline as Answer, DeadLetterShown, InstanceShown, LaneShown, StageShown } from "../../api/types";
+import { duration } from "../../format/time";
+import { useServerNow } from "../../live/clock";
 import { Ago } from "../../parts/Ago";
 import { ErrorNote } from "../../parts/ErrorNote";
 import type { Sample } from "./LagChart";
 import styles from "./Pipeline.module.css";
-import { lagOf, reading } from "./reading";
+import { LATE, lagOf, reading } from "./reading";
 
 const LagChart = lazy(() => import("./LagChart"));
 const EVERY = 2_000;
@@ -42,6 +44,7 @@ export default function Pipeline() {
         </Suspense>
       </section>
       <Instances instances={data.instances} />
+      <Lanes instances={data.instances} />
       <section className="panel">
         <h2>Config</h2>
         <p>
@@ -141,6 +144,52 @@ function Instances({ instances }: { instances: readonly InstanceShown[] }) {
                 <Ago at={one.seenAt} past />
               </td>
               <td>{one.receivingSince === null ? "not receiving" : <Ago at={one.receivingSince} />}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** A lane that has not made a pass for so long is stuck: it makes one at least each time its process beats. */
+const STUCK = 30_000;
+
+function Lanes({ instances }: { instances: readonly InstanceShown[] }) {
+  const now = useServerNow(5_000);
+  const lanes = instances.filter((one) => one.alive).flatMap((one) => one.lanes);
+  if (lanes.length === 0) return null;
+  const words = (lane: LaneShown) => {
+    if (lane.notReady !== null) return lane.notReady;
+    if (now - lane.lookedAt > STUCK) return "stuck";
+    return lane.lateMs > LATE ? "timers late" : "runs";
+  };
+  return (
+    <section className="panel">
+      <h2>Lanes</h2>
+      <table className={styles.partitions}>
+        <thead>
+          <tr>
+            <th scope="col">Lane</th>
+            <th scope="col">Stands</th>
+            <th scope="col">Partitions</th>
+            <th scope="col">State records</th>
+            <th scope="col">Timers</th>
+            <th scope="col">Late by</th>
+          </tr>
+        </thead>
+        <tbody>
+          {lanes.map((lane) => (
+            <tr key={lane.lane}>
+              <th scope="row">{lane.lane}</th>
+              <td>{words(lane)}</td>
+              <td>
+                {lane.partitions}
+                {lane.restoring > 0 && `, ${lane.restoring} restoring`}
+              </td>
+              <td>{lane.keys.toLocaleString()}</td>
+              <td>{lane.timers.toLocaleString()}</td>
+              <td>{lane.lateMs === 0 ? "–" : duration(lane.lateMs)}</td>
             </tr>
           ))}
         </tbody>
