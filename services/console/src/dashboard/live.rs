@@ -3,12 +3,12 @@
 //! A browser is a cursor and a filter, nothing else. It is told what changed since its cursor when its connection has room,
 //! so that one that is slow is told less often and of more at once, and one that is stuck is told nothing and costs nothing.
 
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::GroupHash;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
@@ -78,36 +78,98 @@ pub(super) async fn snapshot(State(app): State<Arc<App>>, params: Params) -> Res
     let filter = Filter::of(&params)?;
     // Before the rows are looked at: what changes while they are is told again, never left out.
     let cursor = app.view.changes.cursor();
-    let (rows, matching) = app.blocking(move |app| rows(app, &filter, MAX_ROWS)).await?;
+    let (answer, heartbeat) = tokio::join!(
+        app.blocking(move |app| rows(app, &filter, MAX_ROWS).map(Columns::of)),
+        app.pulse.look(&app),
+    );
+    let Selected { rows, shown, matching } = answer?;
     let snapshot = Snapshot {
         cursor: cursor.to_string(),
-        cut: matching > rows.len(),
-        rows: Columns::of(rows),
+        cut: matching > shown,
+        rows,
         matching,
-        heartbeat: app.pulse.look(&app).await,
+        heartbeat,
     };
     Ok(json::ok(&snapshot))
 }
 
-/// The most urgent rows that are asked for, at most `max`, and how many there are.
-fn rows(app: &App, filter: &Filter, max: usize) -> (Vec<Row>, usize) {
+/// What meets a filter.
+struct Selected<T> {
+    rows: T,
+    /// How many rows those are.
+    shown: usize,
+    /// How many there would be.
+    matching: usize,
+}
+
+impl<T> Selected<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Selected<U> {
+        Selected {
+            rows: change(self.rows),
+            shown: self.shown,
+            matching: self.matching,
+        }
+    }
+}
+
+/// A row in the order of urgency.
+struct Ranked(Urgency, [u8; 16], Row);
+
+impl Ranked {
+    const fn rank(&self) -> (&Urgency, &[u8; 16]) {
+        (&self.0, &self.1)
+    }
+}
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Ranked {}
+
+/// The most urgent rows that are asked for, at most `max`, the most urgent first.
+fn rows(app: &App, filter: &Filter, max: usize) -> Selected<Vec<Row>> {
     let made = Rows::of(&app.view);
-    let (mut most_urgent, mut matching) = (BinaryHeap::<(Urgency, [u8; 16])>::new(), 0);
+    let (mut most_urgent, mut matching) = (BinaryHeap::<Ranked>::new(), 0);
     app.view.each_group(|held| {
-        let Some(row) = made.bare(held).filter(|row| filter.takes(row, held)) else {
+        let Some(mut row) = made.bare(held).filter(|row| filter.takes(row, held)) else {
             return;
         };
         matching += 1;
-        most_urgent.push((row.urgency(), held.hash().0));
-        if most_urgent.len() > max {
+        let rank = (row.urgency(), held.hash().0);
+        if most_urgent.len() >= max {
+            if most_urgent.peek().is_none_or(|last| (&rank.0, &rank.1) >= last.rank()) {
+                return;
+            }
             most_urgent.pop();
         }
+        complete(&mut row, held);
+        most_urgent.push(Ranked(rank.0, rank.1, row));
     });
-    let in_order = most_urgent.into_sorted_vec();
-    let rows = in_order
+    let rows: Vec<Row> = most_urgent
+        .into_sorted_vec()
         .into_iter()
-        .filter_map(|(_, group)| app.view.group(&GroupHash(group), |held| made.whole(&held))?);
-    (rows.collect(), matching)
+        .map(|Ranked(_, _, row)| row)
+        .collect();
+    Selected {
+        shown: rows.len(),
+        rows,
+        matching,
+    }
 }
 
 /// What is to be told from a cursor on.
