@@ -354,13 +354,30 @@ impl Run<'_> {
         let start = Instant::now();
         self.post_probe(probe).await?;
         let messages = self.ledger.messages();
-        let (began, ready) = self.system.lock().await.restart().await?;
-        let deadline = began + phase.patience;
-        while self.ledger.messages() == messages && Instant::now() < deadline {
-            sleep(LOOK).await;
+        // A timer may fire long before all is restored: it is waited for from the start, not from when all is ready.
+        let heard = async {
+            while self.ledger.messages() == messages {
+                sleep(LOOK).await;
+            }
+            Instant::now()
+        };
+        let restarting = async { self.system.lock().await.restart().await };
+        tokio::pin!(heard, restarting);
+        let mut first = None;
+        let (began, ready) = loop {
+            tokio::select! {
+                restarted = &mut restarting => break restarted?,
+                at = &mut heard, if first.is_none() => first = Some(at),
+            }
+        };
+        if first.is_none() {
+            first = tokio::time::timeout_at((began + phase.patience).into(), heard)
+                .await
+                .ok();
         }
-        let first = began.elapsed();
-        if self.ledger.messages() == messages {
+        let never = first.is_none();
+        let first = first.unwrap_or_else(Instant::now).saturating_duration_since(began);
+        if never {
             self.findings.push(format!("{}: the timer never fired", phase.name));
         }
         self.rest().await;

@@ -27,11 +27,13 @@ function targetOf(path: string): string | null {
   return path.endsWith("/edit") ? `silences/new?id=${one[2]}` : `${one[1]}/${one[2]}`;
 }
 
-/** `receiver` is a filter here; `silenced`, `active` and the like are kept as they are. */
+/** `receiver`, and that silenced ones are left out, are filters here; the other parameters are kept as they are. */
 function alertsQuery(query: URLSearchParams) {
   const receiver = query.get("receiver");
   if (receiver !== null && receiver !== "") {
     query.append("filter", `@receiver="${receiver.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
   }
   query.delete("receiver");
+  if (query.get("silenced") === "false") query.append("filter", '@state!="muted"');
+  query.delete("silenced");
 }

@@ -1,5 +1,7 @@
 import type { AlertShown } from "../../api/types";
+import { Go } from "../../app/Go";
 import { safeHref } from "../../format/href";
+import { braced } from "../../format/labels";
 import { duration } from "../../format/time";
 import { Ago } from "../../parts/Ago";
 import { Labels } from "../../parts/Labels";
@@ -51,6 +53,9 @@ function Alert({ alert, withExpression }: { alert: AlertShown; withExpression: b
             source
           </a>
         )}
+        <Go to="/routing" search={{ labels: braced(alert.labels) }}>
+          routing
+        </Go>
         {alert.source !== null && <span className="quiet">from {alert.source}</span>}
       </p>
       {withExpression && alert.expr !== null && <pre>{alert.expr}</pre>}

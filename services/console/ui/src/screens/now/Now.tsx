@@ -24,6 +24,8 @@ export default function Now() {
   const [search, setUrl] = useUrl();
   const go = useGo();
   const filters = list(search.filter);
+  /** What a silence can be made of: it knows labels only. */
+  const labelFilters = filters.filter((one) => !one.startsWith("@"));
   const groupBy = last(search.group);
   const current = last(search.sel);
   const [checked, setChecked] = useState<ReadonlySet<string>>(new Set());
@@ -78,6 +80,11 @@ export default function Now() {
       <h1 className="heard-only">Now</h1>
       <div className={styles.filters}>
         <MatcherInput label="Filter" matchers={filters} onChange={setFilters} facts inputRef={filterField} />
+        {labelFilters.length > 0 && (
+          <button type="button" onClick={() => go("/silences/new", { filter: labelFilters })} disabled={stale !== null}>
+            Silence these …
+          </button>
+        )}
         <label className={styles.grouping}>
           Group by{" "}
           <select value={groupBy ?? ""} onChange={(event) => setUrl({ group: event.target.value || null })}>
