@@ -1,1 +1,0 @@
-var e={page:`_page_1v839_1`,new:`_new_1v839_11`,state:`_state_1v839_18`,list:`_list_1v839_24`,matchers:`_matchers_1v839_32`,form:`_form_1v839_37`,span:`_span_1v839_44`,sample:`_sample_1v839_52`},t=e=>new Date(e).getTime();export{e as n,t};
