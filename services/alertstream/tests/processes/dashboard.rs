@@ -60,6 +60,13 @@ fn a_night_on_call_in_a_real_browser() {
 }
 
 #[test]
+fn the_page_bears_whatever_labels_filters_and_clocks_say() {
+    if is_there() {
+        run("browser/bad_input.test.mjs", &[]);
+    }
+}
+
+#[test]
 fn every_screen_is_accessible_in_light_dark_and_on_a_phone() {
     if is_there() {
         run("browser/screens.test.mjs", &[]);

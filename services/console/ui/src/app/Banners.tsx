@@ -9,13 +9,18 @@ export function Banners() {
   const beat = useHeartbeat();
   const stale = useStale();
   const boot = useBoot();
-  const { trouble } = useConnection();
+  const { trouble, refused } = useConnection();
   const first = useRef<string | null>(null);
   if (beat !== null) first.current ??= beat.version;
   const isNew = beat !== null && first.current !== beat.version;
   return (
     <div className={styles.banners}>
-      {stale !== null && (
+      {refused !== null && (
+        <p className={styles.bad} role="alert">
+          The filter is refused: {refused}. Nothing is listed until it is changed.
+        </p>
+      )}
+      {refused === null && stale !== null && (
         <p className={styles.warn} role="alert">
           {stale} Actions are disabled until it is live again.
         </p>

@@ -1,4 +1,4 @@
-import { address, get } from "../api/client";
+import { address, get, Refused } from "../api/client";
 import type { Changes, Delta, Heartbeat, Snapshot } from "../api/types";
 import { decode } from "./decode";
 import type { LiveStore } from "./store";
@@ -102,8 +102,16 @@ export class Feed {
       this.store.heartbeat(snapshot.heartbeat);
       this.listen();
     } catch (error) {
-      if (!signal.aborted) this.retry(error, () => void this.anew());
+      if (signal.aborted) return;
+      if (error instanceof Refused && error.status === 400) this.refused(error.message);
+      else this.retry(error, () => void this.anew());
     }
+  }
+
+  /** The filter is none: nothing is listed, and nothing is asked until it is another one. */
+  private refused(why: string) {
+    this.store.replace([], "", 0, false);
+    this.store.connection({ ...this.store.lastConnection(), live: false, refused: why });
   }
 
   private listen() {

@@ -43,7 +43,13 @@ export type Listing = {
   readonly loaded: boolean;
 };
 
-export type Connection = { readonly live: boolean; readonly lastBeat: number; readonly trouble: string | null };
+export type Connection = {
+  readonly live: boolean;
+  readonly lastBeat: number;
+  readonly trouble: string | null;
+  /** Why the server will not have the filter: asking again changes nothing. */
+  readonly refused: string | null;
+};
 
 type Listener = () => void;
 
@@ -53,7 +59,7 @@ export class LiveStore {
   private rows = new Map<string, Row>();
   private listing: Listing = { order: [], urgent: 0, matching: 0, cut: false, loaded: false };
   private beat: Heartbeat | null = null;
-  private state: Connection = { live: false, lastBeat: 0, trouble: null };
+  private state: Connection = { live: false, lastBeat: 0, trouble: null, refused: null };
   private readonly listeners = {
     list: new Set<Listener>(),
     beat: new Set<Listener>(),
@@ -97,7 +103,7 @@ export class LiveStore {
   heartbeat(beat: Heartbeat) {
     setServerNow(beat.now);
     this.beat = beat;
-    this.connection({ live: this.state.live, lastBeat: Date.now(), trouble: null });
+    this.connection({ live: this.state.live, lastBeat: Date.now(), trouble: null, refused: null });
     for (const listener of this.listeners.beat) listener();
   }
 

@@ -4,7 +4,7 @@ import { useGo, useUrl } from "../../app/router";
 import { last, list } from "../../app/search";
 import { braced } from "../../format/labels";
 import { useStale } from "../../live/stale";
-import { live, useHeartbeat, useListing } from "../../live/store";
+import { live, useConnection, useHeartbeat, useListing } from "../../live/store";
 import { MatcherInput } from "../../parts/MatcherInput";
 import { Acting, useActing } from "./Acting";
 import { Empty } from "./Empty";
@@ -21,6 +21,7 @@ export default function Now() {
   const listing = useListing();
   const total = useHeartbeat()?.totals;
   const stale = useStale();
+  const { refused } = useConnection();
   const [search, setUrl] = useUrl();
   const go = useGo();
   const filters = list(search.filter);
@@ -105,18 +106,22 @@ export default function Now() {
         stale={stale !== null}
       />
       <div className={styles.columns}>
-        <IncidentList
-          items={shown}
-          loaded={listing.loaded}
-          filtered={filters.length > 0}
-          more={listing.cut ? listing.matching - listing.order.length : 0}
-          current={current}
-          checked={checked}
-          stale={stale !== null}
-          onToggle={toggle}
-          onAcknowledge={(group) => acknowledge([group])}
-          onPick={pick}
-        />
+        {refused === null ? (
+          <IncidentList
+            items={shown}
+            loaded={listing.loaded}
+            filtered={filters.length > 0}
+            more={listing.cut ? listing.matching - listing.order.length : 0}
+            current={current}
+            checked={checked}
+            stale={stale !== null}
+            onToggle={toggle}
+            onAcknowledge={(group) => acknowledge([group])}
+            onPick={pick}
+          />
+        ) : (
+          <p className="quiet">Nothing is listed: the filter is refused.</p>
+        )}
         <aside className={styles.side} aria-label="Teams and filters">
           <Teams teams={total?.teams ?? []} onPick={pick} />
           <Facets filters={filters} onPick={pick} />
