@@ -15,29 +15,29 @@
 //! A released `.avsc` and its golden file never change. A new field gets `"default"` in `v2.avsc` and `#[serde(default)]`
 //! in the struct, the registry's line becomes `MyState "my_state" 1 2;`, and the golden table one more line.
 //!
-//! Decoding goes by the writer's schema straight into the struct; the slower `Value` of `apache-avro` is never built.
-//! Readers and writers are made once for each schema.
+//! `apache-avro` parses the schemas and fingerprints them. The datums are `serde_avro_fast`'s, which writes and reads them
+//! by the schema a few times faster; the tests hold what it writes to the former's. Decoding goes by the writer's schema
+//! straight into the struct.
 
 use std::fmt;
+use std::io::BufRead;
 use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
-use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::util::max_allocation_bytes;
-use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_avro_fast::de::read::SliceRead;
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
+use serde_avro_fast::ser::SerializerConfig;
 
 use crate::registry::RECORDS;
 
 /// What every single-object encoding begins with.
 const MARKER: [u8; 2] = [0xC3, 0x01];
-/// The marker and the fingerprint.
-const HEADER_BYTES: usize = 10;
-/// What one string or byte field may claim to be long, so that a damaged length cannot ask for more memory than that.
-/// Many times `MAX_RECORD_BYTES`: a dead letter carries a whole refused input.
-const MAX_FIELD_BYTES: usize = 16 * 1024 * 1024;
+/// What an array or a map may claim to hold, so that a damaged count of items that take no bytes ends. A text or bytes
+/// cannot claim more than there is. Many times what the limits of an alert allow.
+const MAX_ITEMS: usize = 16 * 1024 * 1024;
 /// What a buffer holds before the first record of a kind was written.
 const FIRST_CAPACITY: usize = 512;
 
@@ -93,12 +93,13 @@ pub struct EncodeError {
     pub cause: String,
 }
 
-/// The schemas of one record, parsed: its writer for the newest, a reader for each.
+/// The schemas of one record, parsed: each is read, the newest is written.
 pub struct Codec {
     name: &'static str,
-    header: [u8; HEADER_BYTES],
-    writer: Result<GenericDatumWriter<'static>, String>,
-    readers: Vec<(Fingerprint64, GenericDatumReader<'static>)>,
+    /// Of each schema that parses, oldest first.
+    schemas: Vec<(Fingerprint64, serde_avro_fast::Schema)>,
+    /// Why the newest schema cannot be written with.
+    broken: Option<String>,
 }
 
 impl fmt::Debug for Codec {
@@ -114,38 +115,31 @@ impl Codec {
     /// Takes the record's schemas, oldest first. A schema that does not parse leaves the record without a writer, or
     /// without that reader: [`encode`] and [`decode`] then say so.
     pub(crate) fn new(name: &'static str, schemas: &'static [Result<Schema, String>]) -> Self {
-        max_allocation_bytes(MAX_FIELD_BYTES);
-        let readers: Vec<_> = schemas
-            .iter()
-            .flatten()
-            .filter_map(|schema| Some((fingerprint(schema), GenericDatumReader::builder(schema).build().ok()?)))
-            .collect();
-        let newest = match schemas.last() {
-            None => Err("it has no schema".to_owned()),
-            Some(Err(error)) => Err(error.clone()),
-            Some(Ok(schema)) => Ok(schema),
-        };
-        let mut header = [0; HEADER_BYTES];
-        if let Ok(schema) = newest {
-            let bytes = MARKER.into_iter().chain(fingerprint(schema).0.to_le_bytes());
-            header.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        let mut usable = Vec::new();
+        let mut broken = Some("it has no schema".to_owned());
+        for schema in schemas {
+            broken = match schema {
+                Err(error) => Some(error.clone()),
+                Ok(schema) => match schema.canonical_form().parse() {
+                    Err(error) => Some(format!("{error}")),
+                    Ok(known) => {
+                        let known: serde_avro_fast::Schema = known;
+                        usable.push((fingerprint(schema), known));
+                        None
+                    }
+                },
+            };
         }
-        let writer = newest.and_then(|schema| {
-            GenericDatumWriter::builder(schema)
-                .build()
-                .map_err(|error| error.to_string())
-        });
         Self {
             name,
-            header,
-            writer,
-            readers,
+            schemas: usable,
+            broken,
         }
     }
 
     /// The fingerprints of the record's schemas, oldest first.
     pub fn fingerprints(&self) -> Vec<Fingerprint64> {
-        self.readers.iter().map(|(fingerprint, _)| *fingerprint).collect()
+        self.schemas.iter().map(|(fingerprint, _)| *fingerprint).collect()
     }
 }
 
@@ -166,28 +160,30 @@ pub(crate) fn fingerprint(schema: &Schema) -> Fingerprint64 {
 pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
     let codec = T::codec();
     let failed = |cause| EncodeError { record: T::NAME, cause };
-    let writer = codec.writer.as_ref().map_err(|error| failed(error.clone()))?;
+    let (Some((written, schema)), None) = (codec.schemas.last(), &codec.broken) else {
+        return Err(failed(codec.broken.clone().unwrap_or_default()));
+    };
     let mut bytes = Vec::with_capacity(FIRST_CAPACITY);
-    bytes.extend_from_slice(&codec.header);
-    writer
-        .write_ser(&mut bytes, record)
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(bytes)
+    bytes.extend_from_slice(&MARKER);
+    bytes.extend_from_slice(&written.0.to_le_bytes());
+    serde_avro_fast::to_datum(record, bytes, &mut SerializerConfig::new(schema))
+        .map_err(|error| failed(error.to_string()))
 }
 
 /// Reads a record that any released schema wrote. Bytes after the datum are an error: they are never ours.
 pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let (written, mut datum) = split(bytes)?;
-    let Some((_, reader)) = T::codec().readers.iter().rev().find(|(known, _)| *known == written) else {
+    let (written, datum) = split(bytes)?;
+    let Some((_, schema)) = T::codec().schemas.iter().rev().find(|(known, _)| *known == written) else {
         return Err(match record_of(written) {
             Some(got) => DecodeError::WrongRecord { want: T::NAME, got },
             None => DecodeError::UnknownSchema(written),
         });
     };
-    let record = reader
-        .read_deser(&mut datum)
-        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    match datum.len() {
+    let mut config = DeserializerConfig::new(schema);
+    config.max_seq_size = MAX_ITEMS;
+    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+    let record = T::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    match state.into_reader().fill_buf().map_or(0, <[u8]>::len) {
         0 => Ok(record),
         left => Err(DecodeError::Malformed(format!(
             "{left} bytes after the end of `{}`",
@@ -218,7 +214,7 @@ fn record_of(written: Fingerprint64) -> Option<&'static str> {
     static NAMES: LazyLock<Vec<(Fingerprint64, &'static str)>> = LazyLock::new(|| {
         let mut names: Vec<_> = RECORDS
             .iter()
-            .flat_map(|record| (record.codec)().readers.iter().map(|(known, _)| (*known, record.name)))
+            .flat_map(|record| (record.codec)().schemas.iter().map(|(known, _)| (*known, record.name)))
             .collect();
         names.sort_unstable();
         names

@@ -5,6 +5,7 @@
 //! its entries. To look one up is to read past those before it, to change one is to move those behind it: at this size
 //! both are less than the misses of the cache on the way through a tree of as many separate keys.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// What a block takes before it is cut in two: small enough to be moved whole in a fraction of what decoding one of its
@@ -36,12 +37,17 @@ impl Block {
     /// Where the entry with this key lies, or would lie (then nothing wide), and its value.
     pub(crate) fn find(&self, key: &[u8]) -> (Range<usize>, Option<&[u8]>) {
         let mut entries = self.iter();
+        let wanted = front(key);
         loop {
             let start = self.len() - entries.rest.len();
-            match entries.next() {
-                Some((found, _)) if found < key => {}
-                Some((found, value)) if found == key => return (start..self.len() - entries.rest.len(), Some(value)),
-                Some(_) | None => return (start..start, None),
+            let next = entries.next();
+            let order = next.map(|(found, _)| front(found).cmp(&wanted).then_with(|| found.cmp(key)));
+            match (next, order) {
+                (_, Some(Ordering::Less)) => {}
+                (Some((_, value)), Some(Ordering::Equal)) => {
+                    return (start..self.len() - entries.rest.len(), Some(value));
+                }
+                _ => return (start..start, None),
             }
         }
     }
@@ -129,6 +135,17 @@ impl<'a> Iterator for Entries<'a> {
         self.rest = rest;
         Some((key, value))
     }
+}
+
+/// What a key begins with, as a number that orders keys as they are ordered unless it is the same: nearly always the keys
+/// of two groups' hashes differ there, and nothing is called to compare them.
+fn front(key: &[u8]) -> u64 {
+    if let Some(front) = key.first_chunk() {
+        return u64::from_be_bytes(*front);
+    }
+    let mut front = [0; size_of::<u64>()];
+    front.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(front)
 }
 
 /// Seven bits a byte, the low ones first.

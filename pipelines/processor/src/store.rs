@@ -221,20 +221,26 @@ impl Store {
     /// Stores a value; its timers replace those of the value it replaces.
     pub fn put(&mut self, key: StateKey, timers: &Timers, bytes: &[u8]) {
         let encoded = Stored::encode(timers, bytes);
-        let old = self.bytes_of(&key);
-        if old == Some(&*encoded) {
-            return;
+        let mut before = None;
+        let changed = self.set(key.as_bytes(), Some(&encoded), |old| {
+            let differs = old != Some(&encoded);
+            before = old.filter(|_| differs).map(Box::from);
+            differs
+        });
+        if changed {
+            self.undo.push((key, before));
         }
-        let old = old.map(Box::from);
-        self.set(key.as_bytes(), Some(&encoded));
-        self.undo.push((key, old));
     }
 
     /// Removes a value and its timers.
     pub fn delete(&mut self, key: &StateKey) {
-        if let Some(old) = self.bytes_of(key).map(Box::from) {
-            self.set(key.as_bytes(), None);
-            self.undo.push((key.clone(), Some(old)));
+        let mut before = None;
+        let changed = self.set(key.as_bytes(), None, |old| {
+            before = old.map(Box::from);
+            old.is_some()
+        });
+        if changed {
+            self.undo.push((key.clone(), before));
         }
     }
 
@@ -302,7 +308,7 @@ impl Store {
         if let Some(bytes) = value {
             Stored::decode(bytes)?;
         }
-        self.set(key, value);
+        self.set(key, value, |_| true);
         Ok(())
     }
 
@@ -315,7 +321,7 @@ impl Store {
     pub fn undo_to(&mut self, savepoint: usize) {
         while self.undo.len() > savepoint {
             if let Some((key, old)) = self.undo.pop() {
-                self.set(key.as_bytes(), old.as_deref());
+                self.set(key.as_bytes(), old.as_deref(), |_| true);
             }
         }
     }
@@ -359,15 +365,19 @@ impl Store {
             .skip_while(move |(key, _)| *key < from.as_slice())
     }
 
-    fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
+    /// Puts a value, or nothing, under a key, if `wanted` says so when it is shown what is there.
+    fn set(&mut self, key: &[u8], value: Option<&[u8]>, wanted: impl FnOnce(Option<&[u8]>) -> bool) -> bool {
         if self.blocks.is_empty() {
             self.blocks.insert(Edge::default(), Timed::default());
         }
         let Some((edge, held)) = self.blocks.range_mut::<[u8], _>(up_to(key)).next_back() else {
-            return;
+            return false;
         };
-        let (edge, before) = (Arc::clone(edge), held.due);
+        let before = held.due;
         let (place, old) = held.block.find(key);
+        if !wanted(old) {
+            return false;
+        }
         let gone = old.and_then(first_of);
         self.len = self.len + usize::from(value.is_some()) - usize::from(old.is_some());
         self.timers =
@@ -380,12 +390,16 @@ impl Store {
             before.into_iter().chain(value.and_then(first_of)).min()
         };
         let now = held.due;
-        self.move_due(&edge, before, now);
-        if let Some(upper) = upper {
-            self.add(upper);
-        } else if value.is_none() {
-            self.join(&edge);
+        if now != before || upper.is_some() || value.is_none() {
+            let edge = Arc::clone(edge);
+            self.move_due(&edge, before, now);
+            if let Some(upper) = upper {
+                self.add(upper);
+            } else if value.is_none() {
+                self.join(&edge);
+            }
         }
+        true
     }
 
     fn add(&mut self, block: Block) {
