@@ -126,6 +126,9 @@ pub struct RunArgs {
     /// What stands before the topics of a target that runs already.
     #[arg(long = "topic-prefix", value_name = "PREFIX", default_value = "")]
     pub topic_prefix: String,
+    /// Partitions of the topics that are made for the target `services`. Default: the program's own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub partitions: Option<u32>,
     /// Start a Kafka for the target `services` (a build with the feature `test-broker`).
     #[arg(long)]
     pub start_kafka: bool,

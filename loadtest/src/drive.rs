@@ -69,6 +69,7 @@ pub async fn run(args: &RunArgs) -> Result<bool, Error> {
             listen: args.listen,
             kafka: kafka.as_ref(),
             topic_prefix: &args.topic_prefix,
+            partitions: args.partitions,
             config: config.as_deref(),
             keep: true,
         };

@@ -26,6 +26,8 @@ const ANSWER: f64 = 0.05;
 const SLACK: Duration = Duration::from_secs(15);
 /// The same where everything comes at once: an acknowledgement says nothing of the work before it.
 const BUSY_SLACK: Duration = Duration::from_mins(2);
+/// A million at once, which no system of ours takes in that time: it is about what comes after.
+const FILL_SLACK: Duration = Duration::from_mins(10);
 /// And where the receiver hangs: an attempt's 30 s, and up to 90 s between two attempts.
 const SLOW_SLACK: Duration = Duration::from_mins(3);
 /// The services' session timeout.
@@ -349,7 +351,9 @@ impl Profile {
     }
 
     const fn slack(self) -> Duration {
-        if matches!(self, Self::SlowReceiver) {
+        if matches!(self, Self::Active1m) {
+            FILL_SLACK
+        } else if matches!(self, Self::SlowReceiver) {
             SLOW_SLACK
         } else if matches!(self, Self::Chaos | Self::Steady | Self::Headline) {
             SLACK

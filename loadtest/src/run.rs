@@ -85,6 +85,8 @@ pub struct Place<'a> {
     pub kafka: Option<&'a Kafka>,
     /// What stands before the topics of a target that runs already.
     pub topic_prefix: &'a str,
+    /// Partitions of the topics that are made for the target `services`; none: the program's own number.
+    pub partitions: Option<u32>,
     /// The target's `alertmanager.yml`, where it is not the scenario's.
     pub config: Option<&'a str>,
     /// Whether the folder of a target that was started stays when something is wrong.
@@ -142,7 +144,7 @@ impl Prepared {
         let client = Client::new()?;
         let ours = || scenario.routing.yaml(sink.address());
         let yaml = place.config.map_or_else(ours, ToOwned::to_owned);
-        let system = System::of(place.target, place.kafka, &yaml, client.clone()).await?;
+        let system = System::of(place.target, place.kafka, place.partitions, &yaml, client.clone()).await?;
         let processes = system.processes();
         let lag = match system.kafka() {
             Some((brokers, prefix)) => Some(blocking(move || Lag::watch(&brokers, &prefix)).await?),
@@ -382,12 +384,9 @@ impl Run<'_> {
         }
         self.rest().await;
         let mut outcome = before.since(self, phase, start, None, Duration::ZERO);
-        outcome
-            .figures
-            .insert("start to ready, s".to_owned(), ready.as_secs_f64());
-        outcome
-            .figures
-            .insert("start to first due timer, s".to_owned(), first.as_secs_f64());
+        let figures = &mut outcome.figures;
+        figures.insert("start to ready, s".to_owned(), ready.as_secs_f64());
+        figures.insert("start to first due timer, s".to_owned(), first.as_secs_f64());
         Ok(outcome)
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Form {
         brokers: String,
         /// Stands before all topics.
         prefix: String,
+        /// How many partitions they are made with, where the program is not to choose.
+        partitions: Option<u32>,
     },
     /// Alertmanager, alone.
     Alertmanager,
@@ -142,6 +144,7 @@ impl System {
     pub(crate) async fn of(
         target: &Target,
         kafka: Option<&Kafka>,
+        partitions: Option<u32>,
         config: &str,
         client: Client,
     ) -> Result<Self, Error> {
@@ -157,6 +160,7 @@ impl System {
                 let form = Form::Kafka {
                     brokers: kafka.brokers(),
                     prefix: format!("loadtest-{:x}-", wall_clock().millis()),
+                    partitions,
                 };
                 (form, program.clone().unwrap_or_else(ours))
             }
@@ -203,7 +207,7 @@ impl System {
     /// Its Kafka, and what stands before its topics there.
     pub(crate) fn kafka(&self) -> Option<(String, String)> {
         match &self.form {
-            Form::Kafka { brokers, prefix } => Some((brokers.clone(), prefix.clone())),
+            Form::Kafka { brokers, prefix, .. } => Some((brokers.clone(), prefix.clone())),
             Form::Embedded | Form::Alertmanager | Form::Command { .. } | Form::Running { .. } => None,
         }
     }
@@ -218,11 +222,17 @@ impl System {
     }
 
     async fn create_topics(&self) -> Result<(), Error> {
-        let Form::Kafka { brokers, prefix } = &self.form else {
+        let Form::Kafka {
+            brokers,
+            prefix,
+            partitions,
+        } = &self.form
+        else {
             return Ok(());
         };
         let mut command = Command::new(&self.program);
         command.args(["topics", "create", "--kafka.brokers", brokers, "--topic-prefix", prefix]);
+        command.args(partitions.map(|count| format!("--partitions={count}")));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         let ran = tokio::task::spawn_blocking(move || command.output()).await;
         let output = ran.map_err(|error| Error::of("topics create", error))?;
@@ -252,7 +262,7 @@ impl System {
                 args.insert(0, command.to_owned());
                 args.push(format!("--storage.path={}", place("data")));
             }
-            Form::Kafka { brokers, prefix } => {
+            Form::Kafka { brokers, prefix, .. } => {
                 args.insert(0, command.to_owned());
                 args.extend([format!("--kafka.brokers={brokers}"), format!("--topic-prefix={prefix}")]);
             }

@@ -51,6 +51,7 @@ async fn run(fault: Fault) -> TargetOutcome {
         listen,
         kafka: None,
         topic_prefix: "",
+        partitions: None,
         config: None,
         keep: false,
     };

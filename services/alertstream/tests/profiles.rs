@@ -58,6 +58,7 @@ async fn run(settings: Settings, profile: Profile, target: Target, kafka: Option
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         kafka: kafka.as_ref(),
         topic_prefix: "",
+        partitions: None,
         config: None,
         keep: false,
     };

@@ -106,6 +106,7 @@ fn latency(kafka: bool) -> Result<bool, Failure> {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         kafka: kafka.as_ref(),
         topic_prefix,
+        partitions: None,
         config: None,
         keep: false,
     };
