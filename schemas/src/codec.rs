@@ -16,7 +16,7 @@
 //! in the struct, the registry's line becomes `MyState "my_state" 1 2;`, and the golden table one more line.
 //!
 //! `apache-avro` parses the schemas and fingerprints them. The datums are `serde_avro_fast`'s, which writes and reads them
-//! by the schema a few times faster; the tests hold what it writes to the former's. Decoding goes by the writer's schema
+//! by the schema in half the time; the tests hold what it writes to the former's. Decoding goes by the writer's schema
 //! straight into the struct.
 
 use std::fmt;

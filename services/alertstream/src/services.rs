@@ -1,6 +1,6 @@
 //! Starts the services this process runs, keeps them until it is told to stop, and stops them in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alert::PromDuration;
 use axum::Router;
@@ -140,11 +140,12 @@ impl Start {
             ..Running::default()
         };
         let instance = self.cli.instance.clone().unwrap_or_else(fresh_instance);
+        let lanes = Arc::new(OnceLock::new());
         if list.contains(&ServiceName::Console)
             && let Some(loaded) = loaded
         {
             self.publish(loaded, &instance).await?;
-            let console = self.console(loaded, &instance, address, health).await?;
+            let console = self.console(loaded, &instance, address, health, &lanes).await?;
             running.routes = std::mem::take(&mut running.routes).merge(console.router());
             running.console = Some(console);
         }
@@ -168,6 +169,7 @@ impl Start {
             health.register(&part, move || status.not_ready());
         }
         let others = OtherLanes(running.lanes.iter().map(LaneThread::status).collect());
+        drop(lanes.set(others.clone()));
         if list.contains(&ServiceName::Ingest) {
             let ingest = self.ingest(list, &instance, others, health).await?;
             running.routes = std::mem::take(&mut running.routes).merge(ingest.router());
@@ -203,6 +205,7 @@ impl Start {
         instance: &str,
         address: std::net::SocketAddr,
         health: &Health,
+        lanes: &Arc<OnceLock<OtherLanes>>,
     ) -> Result<console::Service, Refusal> {
         if !address.ip().is_loopback() {
             tracing::warn!(
@@ -218,11 +221,18 @@ impl Start {
             escalation_file: loaded.escalation_file.clone(),
             external_url: external_url(&self.cli, address),
             exposed: !address.ip().is_loopback(),
+            may_begin: self.once_restored(Arc::clone(lanes)),
             shutdown: self.shutdown.clone(),
             ..console::Settings::new(instance, load)
         };
         let (log, health) = (Arc::clone(&self.log), health.clone());
         Ok(spawn_blocking(move || console::Service::start(log, settings, &health)).await??)
+    }
+
+    /// On the embedded log, whose lanes are all here and have their partitions at once: when none restores any more.
+    fn once_restored(&self, lanes: Arc<OnceLock<OtherLanes>>) -> console::MayBegin {
+        let waits = self.cli.is_embedded();
+        Arc::new(move || !waits || lanes.get().is_some_and(OtherLanes::have_restored))
     }
 
     fn notify(&self, instance: &str, address: std::net::SocketAddr) -> Result<Vec<LaneThread>, Refusal> {

@@ -22,6 +22,9 @@ const STALE: HeaderName = HeaderName::from_static("x-alertstream-stale");
 /// Reads and validates the operator's files; the error is what to tell them.
 pub type LoadConfig = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
+/// Whether something may begin.
+pub type MayBegin = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What the console has to be told.
 #[derive(Clone)]
 pub struct Settings {
@@ -47,6 +50,8 @@ pub struct Settings {
     pub external_url: String,
     /// Whether others than this machine can reach it: the page then warns those who need not say who they are.
     pub exposed: bool,
+    /// Whether the view may begin to read: beside lanes that restore it waits, for people are told before they look.
+    pub may_begin: MayBegin,
     /// Ends what would go on for ever: the streams to browsers.
     pub shutdown: Shutdown,
 }
@@ -66,6 +71,7 @@ impl Settings {
             load_config,
             external_url: String::new(),
             exposed: false,
+            may_begin: Arc::new(|| true),
             shutdown: Shutdown::default(),
         }
     }

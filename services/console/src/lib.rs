@@ -22,6 +22,6 @@ mod silences;
 mod uuid;
 mod view;
 
-pub use app::{LoadConfig, Settings};
+pub use app::{LoadConfig, MayBegin, Settings};
 pub use publish::{ConfigFiles, PublishError, publish_config};
 pub use service::{Reloader, Service, StartError};

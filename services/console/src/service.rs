@@ -39,7 +39,8 @@ impl Service {
     /// See [`StartError`].
     pub fn start(log: Arc<dyn Log>, settings: Settings, health: &Health) -> Result<Self, StartError> {
         let view = View::new();
-        let feed = FeedThread::start(Feed::open(Arc::clone(&log), Arc::clone(&view))?)?;
+        let feed = Feed::open(Arc::clone(&log), Arc::clone(&view))?;
+        let feed = FeedThread::start(feed, Arc::clone(&settings.may_begin))?;
         let seen = Arc::clone(&view);
         health.register("console", move || seen.not_ready());
         let app = App::new(log, view, settings);

@@ -39,6 +39,12 @@ pub struct Settings {
 pub struct OtherLanes(pub Vec<Arc<LaneStatus>>);
 
 impl OtherLanes {
+    /// Whether each has made a pass and none restores.
+    pub fn have_restored(&self) -> bool {
+        let restored = |lane: &LaneStanding| lane.looked_at.millis() > 0 && lane.restoring == 0;
+        self.stand().iter().all(restored)
+    }
+
     /// How each of them stands just now.
     pub fn stand(&self) -> Vec<LaneStanding> {
         self.0.iter().map(|lane| lane.standing()).collect()

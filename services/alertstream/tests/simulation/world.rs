@@ -111,6 +111,8 @@ impl World {
         self.lives += 1;
         let name = format!("{stage}-{}", self.lives);
         let config = LaneConfig {
+            // So few that every restore takes several passes.
+            restore_records: 5,
             sabotage: self.sabotage,
             ..LaneConfig::new(&name)
         };

@@ -11,6 +11,7 @@ use streams::{From, Log, LogError, Reader};
 
 use super::recent::MAX_RECENT;
 use super::{Place, View};
+use crate::app::MayBegin;
 
 /// Everything that is read whole. The journal is read from its tail.
 const WHOLE: [&str; 6] = [
@@ -27,6 +28,10 @@ const MAX_RECORDS: usize = 5_000;
 const POLL_WAIT: Duration = Duration::from_millis(50);
 /// The pause after an empty poll that did not wait: a log in memory answers at once, and must not be asked in a spin.
 const IDLE_PAUSE: Duration = Duration::from_millis(2);
+/// Lanes that do not come to run hold up the view no longer than this: it is where people would look why.
+const WAITS_AT_MOST: Duration = Duration::from_secs(30);
+/// The pause between two looks whether it may begin.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The pause after an error: long enough not to flood a log that is down, short against anything a person waits for.
 const ERROR_PAUSE: Duration = Duration::from_millis(500);
 
@@ -143,11 +148,15 @@ pub(crate) struct FeedThread {
 }
 
 impl FeedThread {
-    /// Starts it.
-    pub(crate) fn start(mut feed: Feed) -> std::io::Result<Self> {
+    /// Starts it. It reads once `may_begin` says so, or after a while.
+    pub(crate) fn start(mut feed: Feed, may_begin: MayBegin) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let handle = thread::Builder::new().name("console-view".to_owned()).spawn(move || {
+            let began = Instant::now();
+            while !stopped.load(Ordering::Acquire) && !may_begin() && began.elapsed() < WAITS_AT_MOST {
+                thread::park_timeout(LOOK_AGAIN);
+            }
             while !stopped.load(Ordering::Acquire) {
                 step(&mut feed);
             }

@@ -10,8 +10,6 @@ use super::settings::Sabotage;
 use super::{Lane, LaneError};
 use crate::log::{From, LogError, Reader};
 
-/// The most changelog records one pass takes up: some tens of milliseconds, so that polling goes on.
-const SLICE: usize = 10_000;
 /// A restore that stands still this long waits for a dead lane's open transaction: time to fence it.
 const STUCK_AFTER: PromDuration = PromDuration::from_millis(300);
 
@@ -62,7 +60,9 @@ impl<P: Processor> Lane<P> {
         })
     }
 
-    /// Goes on with every restore; returns how many partitions became active or moved on.
+    /// Goes on with the restores; returns how many partitions became active. All are begun, so that a log that fetches
+    /// ahead does so for all of them; what is there is taken up one partition after the other, so that the first one's
+    /// timers fire while the last one is still read.
     pub(super) fn restore_slice(&mut self) -> Result<usize, LaneError> {
         let mut restoring: Vec<u32> = self
             .tasks
@@ -75,8 +75,9 @@ impl<P: Processor> Lane<P> {
             restoring.rotate_left(first);
         }
         let mut moved = 0;
+        let mut room = self.config.restore_records;
         for partition in restoring {
-            match self.restore(partition) {
+            match self.restore(partition, &mut room) {
                 Ok(active) => moved += usize::from(active),
                 // A broker is gone, and this partition has no leader yet. A question may take seconds, and polling must
                 // go on: the next pass begins with another partition.
@@ -93,7 +94,7 @@ impl<P: Processor> Lane<P> {
 
     /// Begins a restore or goes on with it; true once the partition is active. What the log cannot answer now is asked
     /// again by the next call.
-    fn restore(&mut self, partition: u32) -> Result<bool, LaneError> {
+    fn restore(&mut self, partition: u32, room: &mut usize) -> Result<bool, LaneError> {
         if self
             .tasks
             .get(&partition)
@@ -104,12 +105,12 @@ impl<P: Processor> Lane<P> {
                 task.phase = Phase::Restoring(restore);
             }
         }
-        Ok(self.read_changelog(partition)? && self.activate(partition)?)
+        Ok(self.read_changelog(partition, room)? && self.activate(partition)?)
     }
 
     /// Reads a slice; true once changelog and tables are at their ends. The end is an offset, never "the last record":
     /// compaction and control records may take any place, the last one too.
-    fn read_changelog(&mut self, partition: u32) -> Result<bool, LaneError> {
+    fn read_changelog(&mut self, partition: u32, room: &mut usize) -> Result<bool, LaneError> {
         let now = self.log.now();
         let Some(task) = self.tasks.get_mut(&partition) else {
             return Ok(false);
@@ -126,10 +127,16 @@ impl<P: Processor> Lane<P> {
         }
         let before = reader.position(topic, partition);
         if end > 0 && before.is_none_or(|position| position < end) {
-            let records = match reader.poll(SLICE, Duration::ZERO) {
+            if *room == 0 {
+                // It waits for its turn, and stands still for no other reason.
+                restore.moved = now;
+                return Ok(false);
+            }
+            let records = match reader.poll(*room, Duration::ZERO) {
                 Err(LogError::Busy(_)) => Vec::new(),
                 other => other?,
             };
+            *room -= records.len().min(*room);
             for (_, record) in records {
                 if self.config.sabotage == Some(Sabotage::EndRestoreEarly) && record.offset >= end {
                     continue;

@@ -17,6 +17,9 @@ pub struct LaneConfig {
     pub max_records: usize,
     /// The most timers of one pass, so that a restart after an hour does not hold up the inbox.
     pub max_timers: usize,
+    /// The most changelog records one pass takes up, of all partitions that are restored: some tens of milliseconds, so
+    /// that polling goes on.
+    pub restore_records: usize,
     /// The longest a pass waits for input; bounds how late a completion is taken up.
     pub poll_wait: Duration,
     /// How long one pass may apply before it commits, by the log's clock.
@@ -56,6 +59,7 @@ impl LaneConfig {
             inbox: None,
             max_records: 2_000,
             max_timers: 500,
+            restore_records: 10_000,
             poll_wait: Duration::from_millis(5),
             commit_after: PromDuration::from_millis(10),
             sabotage: None,

@@ -107,6 +107,38 @@ fn a_partition_without_a_leader_holds_up_no_other() {
     assert_eq!(active(&lane), [0, 1, 2, 3]);
 }
 
+/// Whoever waits for a timer of the first partition does not wait for the state of the last.
+#[test]
+fn partitions_are_restored_one_after_the_other() {
+    const RECORDS: usize = 3;
+    let stand = Stand::new(21);
+    let mut lane = stand.lane("old", None).unwrap();
+    for key in 0..40 {
+        stand.append(&format!("k{key}"), key);
+    }
+    settle(&mut lane).unwrap();
+    lane.close().unwrap();
+    let mut heir = stand.lane("new", None).unwrap();
+    heir.config.restore_records = RECORDS;
+    let mut grew = vec![0];
+    for _ in 0..100 {
+        heir.step(Duration::ZERO).unwrap();
+        let restored: usize = heir.tasks.values().map(|task| task.store.len()).sum();
+        assert!(restored <= grew.last().unwrap() + RECORDS);
+        grew.push(restored);
+        let parts = heir
+            .tasks
+            .values()
+            .filter(|task| task.is_restoring() && !task.store.is_empty());
+        assert!(parts.count() <= 1, "one partition at a time");
+    }
+    assert_eq!(heir.stores().count(), 4);
+    assert_eq!(grew.last(), Some(&40));
+    stand.advance(1_000);
+    settle(&mut heir).unwrap();
+    assert_eq!(totals(&stand.said()).len(), 40);
+}
+
 #[test]
 fn what_runs_when_a_partition_is_given_up_is_waited_for_and_not_done_again() {
     let stand = Stand::new(14);
