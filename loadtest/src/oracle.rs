@@ -131,7 +131,7 @@ pub struct Verdict {
     pub acknowledged: u64,
     /// Of those, heard.
     pub notified: u64,
-    /// Not heard, because the alert changed again, or nobody had heard it fire.
+    /// Not heard, because the alert changed again or back, or nobody had heard it fire.
     pub excused: u64,
     /// Not heard, and not due before the end.
     pub undecided: u64,
@@ -326,7 +326,9 @@ impl Timeline<'_> {
                     verdict.violations.push(Self::violation(Kind::Late, word, text));
                 }
             }
-            None if changed_in_time || self.nobody_heard_it_fire(word) => verdict.excused += 1,
+            None if changed_in_time || self.nobody_heard_it_fire(word) || self.was_told(word, next) => {
+                verdict.excused += 1;
+            }
             None if deadline > self.evidence.end => verdict.undecided += 1,
             None => {
                 let text = format!("acknowledged at {} and never heard of", at(acknowledged));
@@ -339,6 +341,14 @@ impl Timeline<'_> {
     fn nobody_heard_it_fire(&self, word: &Word) -> bool {
         let fired = |heard: &Heard| heard.status == Status::Firing;
         word.status == Status::Resolved && !self.heard.iter().any(fired)
+    }
+
+    /// Whether the receiver's last news, as long as the word stood, was the same: it changed between two ticks and back,
+    /// and a tick says what is new.
+    fn was_told(&self, word: &Word, next: Option<u64>) -> bool {
+        let mut news = self.heard.iter().rev();
+        news.find(|heard| next.is_none_or(|next| heard.at < next))
+            .is_some_and(|heard| heard.status == word.status)
     }
 
     /// What a silence muted is said at the first tick after its end: when that must have come, 0 without one.

@@ -147,6 +147,13 @@ fn arrivals() {
         // An end waits for its group's tick.
         ("1@0/5 1r@50/55", "1@7:1 1r@2055:2", "", ""),
         ("1@0/5 1r@50/55", "1@7:1 1r@2056:2", "", "LATE: alert 1"),
+        // It was over and fired again between two ticks: who heard it fire need not hear it again. One that was over for
+        // longer was to be told of that.
+        ("1@0/5 1r@50/55 1@65/66", "1@7:1", "", ""),
+        ("1@0/5 1r@50/55 1@65/66 1r@5000/5001", "1@7:1 1r@5100:2", "", ""),
+        ("1@0/5 1r@50/55 1@5000/5001", "1@7:1", "", "LOST: alert 1"),
+        ("1@0/5 1r@50/55 1@65/66", "", "", "LOST: alert 1"),
+        ("1@0/5 1r@50/55 1@5000/5001", "1@7:1 1r@60:2", "", "LOST: alert 1"),
         // What nobody said.
         ("1@0/5", "1@7:1 1r@60:2", "", "NEVER SAID: alert 1"),
         ("1@0/5", "1@7:1 2@60:2", "", "NEVER SAID: alert 2"),

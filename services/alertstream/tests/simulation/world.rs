@@ -111,8 +111,8 @@ impl World {
         self.lives += 1;
         let name = format!("{stage}-{}", self.lives);
         let config = LaneConfig {
-            // So few that every restore takes several passes.
-            restore_records: 5,
+            // So few that a restore takes several passes, and what restores beside it waits.
+            restore_records: 20,
             sabotage: self.sabotage,
             ..LaneConfig::new(&name)
         };
