@@ -10,6 +10,7 @@ use crate::cli::PlanArgs;
 use crate::compare::read;
 use crate::error::Error;
 use crate::outcome::{Outcome, PhaseOutcome};
+use crate::target::Target;
 
 /// How busy a consumer may be in the mean: the rest is for peaks, and for the share of one that is away.
 const BUSY: f64 = 0.5;
@@ -27,9 +28,14 @@ const NOTIFICATION_BYTES: f64 = 1_500.0;
 /// What a process takes that holds nothing, in bytes.
 const EMPTY_PROCESS: f64 = 50e6;
 
+/// The fewest partitions worth making, which cannot be changed later: as many as the program makes where nobody says.
+const FEWEST_PARTITIONS: f64 = 8.0;
+
 /// What an alert costs.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Costs {
+    /// Whether CPU and memory are those of services on Kafka, which take several times what one process on its own log does.
+    pub on_kafka: bool,
     /// CPU of a re-send, in microseconds.
     pub resend_cpu: f64,
     /// Bytes written for a re-send.
@@ -43,32 +49,48 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Of runs of `resend`, and of `cold` or `memory`; the last target of each counts.
+    /// Of runs of `resend`, and of `cold` or `memory`, or of `10k`, which has both; the last target of each counts. CPU and
+    /// memory are those of services on Kafka where such a run is among them; bytes are those of a process that writes its
+    /// log itself.
     ///
     /// # Errors
     /// What lacks.
     pub fn of(outcomes: &[Outcome]) -> Result<Self, Error> {
-        let phases = || {
-            outcomes
-                .iter()
-                .filter_map(|outcome| outcome.targets.last())
+        let services = Target::Services(None).name();
+        let targets = || outcomes.iter().filter_map(|outcome| outcome.targets.last());
+        let on_kafka = targets().any(|target| target.name == services);
+        let phases = |names: &'static [&str], all: bool| {
+            targets()
+                .filter(|target| all || !on_kafka || target.name == services)
                 .flat_map(|target| &target.phases)
+                .filter(|phase| names.contains(&phase.name.as_str()) && phase.cpu.is_some())
+                .collect::<Vec<&PhaseOutcome>>()
         };
-        let find = |names: &[&str]| phases().find(|phase| names.contains(&phase.name.as_str()) && phase.cpu.is_some());
-        let lack = |what: &str| Error::new(format!("none of the files has {what}, with the processes' CPU"));
-        let resend = find(&["resend"]).ok_or_else(|| lack("a phase `resend` (loadtest run resend --json)"))?;
-        let new =
-            find(&["cold", "fill"]).ok_or_else(|| lack("a phase `cold` or `fill` (loadtest run memory --json)"))?;
+        let last = |names, from: &str| {
+            let lack = || Error::new(format!("none of the files has {from}, with the processes' CPU"));
+            phases(names, false).last().copied().ok_or_else(lack)
+        };
+        let written = |names| {
+            let bytes = phases(names, true).into_iter().map(PhaseOutcome::written_per_alert);
+            bytes.fold(0.0, f64::max)
+        };
         let cpu = |phase: &PhaseOutcome| phase.cpu_per_alert().unwrap_or_default();
+        let resend = last(RESENDS, "a phase `resend` (loadtest run resend --json)")?;
+        let new = last(NEWS, "a phase `cold` or `fill` (loadtest run memory --json)")?;
         Ok(Self {
+            on_kafka,
             resend_cpu: cpu(resend),
-            resend_written: resend.written_per_alert(),
+            resend_written: written(RESENDS),
             new_cpu: cpu(new),
-            new_written: new.written_per_alert(),
+            new_written: written(NEWS),
             resident: new.resident_per_alert(),
         })
     }
 }
+
+/// The phases in which alerts are sent again, and those in which they are new.
+const RESENDS: &[&str] = &["resend"];
+const NEWS: &[&str] = &["cold", "fill"];
 
 /// What a deployment has to do.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,7 +134,7 @@ impl Load {
         let processors = cpu / 1e6;
         let consumers = (processors / BUSY).ceil().max(1.0);
         // Room to double, and a power of two so that consumers share evenly.
-        let partitions = (consumers * 2.0).log2().ceil().exp2().max(16.0);
+        let partitions = (consumers * 2.0).log2().ceil().exp2().max(FEWEST_PARTITIONS);
         let written = (self.rate - self.new).max(0.0) * costs.resend_written + self.new * costs.new_written * copies;
         let restored = self.active * copies / consumers / RESTORED_A_SECOND;
         Need {
@@ -176,11 +198,16 @@ pub fn run(args: &PlanArgs) -> Result<bool, Error> {
         receivers: args.receivers,
     };
     println!(
-        "Measured, on {}:",
+        "Measured, on {}, with {}:",
         outcomes
             .first()
             .map(|outcome| outcome.machine.as_str())
-            .unwrap_or_default()
+            .unwrap_or_default(),
+        if costs.on_kafka {
+            "four services on Kafka"
+        } else {
+            "one process on its own log (on Kafka expect two to four times the CPU: `run 10k --target services`)"
+        }
     );
     println!(
         "  a re-send                         {:.1} µs CPU, {:.0} bytes written",
@@ -209,8 +236,11 @@ pub fn run(args: &PlanArgs) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::{Costs, Load, Need};
+    use crate::outcome::{Counts, Outcome};
+    use crate::usage::Usage;
 
     const COSTS: Costs = Costs {
+        on_kafka: false,
         resend_cpu: 10.0,
         resend_written: 100.0,
         new_cpu: 100.0,
@@ -233,7 +263,7 @@ mod tests {
         let small = load(1_000.0, 10.0, 10_000.0).need(&COSTS);
         assert!((small.processors - 0.0109).abs() < 1e-9, "{small:?}");
         let whole = |need: &Need| [need.consumers, need.partitions, need.brokers].map(|number| number.to_string());
-        assert_eq!(whole(&small), ["1", "16", "3"]);
+        assert_eq!(whole(&small), ["1", "8", "3"]);
         let large = load(1_700_000.0, 10_000.0, 100e6).need(&COSTS);
         assert!((large.processors - 17.9).abs() < 1e-6, "{large:?}");
         assert_eq!(whole(&large)[..2], ["36", "128"]);
@@ -246,9 +276,49 @@ mod tests {
         assert!(two.need(&COSTS).processors > small.processors);
     }
 
+    /// A run of one target with these phases: name, microseconds of CPU, bytes held and bytes written for each alert.
+    fn measured(target: &str, phases: &[(&str, u64, u64, u64)]) -> Outcome {
+        const ALERTS: u64 = 1_000;
+        let phase = |(name, cpu, resident, written): &(&str, u64, u64, u64)| {
+            serde_json::json!({
+                "name": name, "is_counted": true, "alerts": ALERTS, "acknowledged": ALERTS, "requests": 1,
+                "failed_tries": 0, "words": 0, "heard": 0, "messages": 0, "accept_seconds": 1.0, "notify_seconds": null,
+                "cpu": cpu * ALERTS, "cpu_accepting": null, "before": Usage::default(),
+                "after": Usage { resident: resident * ALERTS, written: written * ALERTS, ..Usage::default() },
+                "lateness": null, "accept": null, "notify": null, "generator_cpu": 0, "receiver_cpu": 0, "figures": {},
+            })
+        };
+        let phases: Vec<_> = phases.iter().map(phase).collect();
+        serde_json::from_value(serde_json::json!({
+            "version": 1, "scenario": "", "began": "", "machine": "", "release": true, "settings": {},
+            "targets": [{
+                "name": target, "phases": phases, "series": [], "marks": [], "errors": {}, "strange_messages": 0,
+                "verdict": Counts::default(), "findings": [],
+            }],
+        }))
+        .unwrap()
+    }
+
     #[test]
     fn costs_come_from_runs_or_are_missed_by_name() {
-        let error = Costs::of(&[]).unwrap_err().to_string();
-        assert!(error.contains("resend"), "{error}");
+        let resend = measured("alertstream up", &[("resend", 10, 0, 100)]);
+        let memory = measured("alertstream up", &[("fill", 100, 2_000, 5_000)]);
+        let services = measured("alertstream services", &[("fill", 400, 3_000, 1), ("resend", 40, 0, 1)]);
+        let lacks = |outcomes: &[Outcome], what: &str| {
+            let error = Costs::of(outcomes).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        };
+        lacks(&[], "resend");
+        lacks(std::slice::from_ref(&resend), "fill");
+        assert_eq!(Costs::of(&[resend.clone(), memory.clone()]).unwrap(), COSTS);
+        // CPU and memory of the services, bytes of who writes its log itself.
+        let all = Costs {
+            on_kafka: true,
+            resend_cpu: 40.0,
+            new_cpu: 400.0,
+            resident: 3_000.0,
+            ..COSTS
+        };
+        assert_eq!(Costs::of(&[services, resend, memory]).unwrap(), all);
     }
 }

@@ -13,7 +13,9 @@ pub struct Usage {
     pub cpu: u64,
     /// Resident memory now, in bytes.
     pub resident: u64,
-    /// Bytes that went to the disk, in all.
+    /// Bytes that went to the disk, in all, as the kernel accounts them: whole pages, and where it keeps pages in larger
+    /// units whole ones of those. Small writes that are synced one by one count many times over (measured at 200 alerts a
+    /// second: 13 times what the disk was given); in bulk it is what it says.
     pub written: u64,
 }
 
