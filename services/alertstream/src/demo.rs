@@ -24,6 +24,8 @@ pub(crate) const INBOX: &str = "INBOX";
 
 /// How often every alert is sent again, as a Prometheus does.
 const EVERY: Duration = Duration::from_secs(10);
+/// The pause between two looks whether all is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long an alert lives without that.
 const LIFE: PromDuration = PromDuration::from_secs(60);
 /// The alert that comes and goes changes over after so many rounds.
@@ -137,8 +139,12 @@ const IS_MENDED: &str = "KafkaUnderReplicated";
 /// Somebody has it.
 const IS_ACKNOWLEDGED: &str = "CardLatencyHigh";
 
-/// Sends for ever, to the paths below `prefix` of `app`.
+/// Sends for ever, to the paths below `prefix` of `app`, once all of it is ready.
 pub(crate) async fn run(app: Router, prefix: String, log: Arc<dyn Log>) {
+    let mut looks = interval(LOOK_AGAIN);
+    while !is_ready(&app, &prefix).await {
+        looks.tick().await;
+    }
     let (mut ticks, started_at) = (interval(EVERY), log.now());
     for round in 0.. {
         ticks.tick().await;
@@ -235,6 +241,14 @@ fn silence(now: Timestamp) -> Value {
         "createdBy": "Bo",
         "comment": "the backup host is being moved",
     })
+}
+
+async fn is_ready(app: &Router, prefix: &str) -> bool {
+    let Ok(request) = Request::get(format!("{prefix}/-/ready")).body(Body::empty()) else {
+        return true;
+    };
+    let answer = app.clone().oneshot(request).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// A request as any client makes it; what goes wrong is told, and tried again in the next round.
