@@ -74,8 +74,21 @@ pub struct Matcher {
     op: MatchOp,
     value: String,
     /// Set exactly if `op` is one of the two regular ones.
-    regex: Option<Regex>,
+    pattern: Option<Pattern>,
 }
+
+/// A regular expression. Most that people write are plain words with bars between (`page|critical`): those need no program,
+/// which would take tens of KiB, in every process and stage that holds the config or the silences.
+#[derive(Debug, Clone)]
+enum Pattern {
+    /// The matcher's value is such words.
+    Words,
+    /// Anything else.
+    Compiled(Regex),
+}
+
+/// What means anything but itself in a regular expression, the bar excepted.
+const SPECIAL: &str = r"\.+*?()[]{}^$";
 
 impl Matcher {
     /// A matcher; compiles the expression of a regular one, with Go's meaning and anchored at both ends.
@@ -83,11 +96,19 @@ impl Matcher {
     /// Fails if Go would refuse the expression, or if it is too large.
     pub fn new(op: MatchOp, name: impl Into<String>, value: impl Into<String>) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(compile(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex if value.len() <= MAX_REGEX_BYTES && is_words(&value) => {
+                Some(Pattern::Words)
+            }
+            MatchOp::Regex | MatchOp::NotRegex => Some(Pattern::Compiled(compile(&value)?)),
         };
-        Ok(Self { name, op, value, regex })
+        Ok(Self {
+            name,
+            op,
+            value,
+            pattern,
+        })
     }
 
     /// The label's name.
@@ -112,7 +133,11 @@ impl Matcher {
 
     /// Whether a value meets the condition.
     pub fn matches_value(&self, value: &str) -> bool {
-        let regex_matches = || self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
+        let regex_matches = || match &self.pattern {
+            Some(Pattern::Words) => self.value.split('|').any(|word| word == value),
+            Some(Pattern::Compiled(regex)) => regex.is_match(value),
+            None => false,
+        };
         match self.op {
             MatchOp::Equal => value == self.value,
             MatchOp::NotEqual => value != self.value,
@@ -124,6 +149,11 @@ impl Matcher {
     fn sort_key(&self) -> (&str, &str, MatchOp) {
         (&self.name, &self.value, self.op)
     }
+}
+
+/// Whether a regular expression is plain words with bars between.
+fn is_words(pattern: &str) -> bool {
+    !pattern.contains(|c: char| SPECIAL.contains(c))
 }
 
 /// Compiles a regular expression as Go's `regexp.Compile("^(?:" + pattern + ")$")` does.

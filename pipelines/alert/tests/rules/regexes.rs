@@ -151,3 +151,28 @@ fn an_expression_cannot_grow_without_bound() {
     }
     assert!(compile(&"abc|".repeat(5_000)).is_ok());
 }
+
+/// Plain words are compared and not compiled; in a group the same expression is compiled.
+#[test]
+fn words_with_bars_between_match_as_their_expression_does() {
+    let parts = [
+        "", "a", "A", "page", "|", "||", " ", "-", "_", "/", "ä", "\n", "#", "&", "page|",
+    ];
+    let texts = || parts.iter().flat_map(|a| parts.iter().map(move |b| format!("{a}{b}")));
+    for pattern in texts() {
+        let words = compile(&pattern).unwrap();
+        let compiled = compile(&format!("(?:{pattern})")).unwrap();
+        for value in texts() {
+            assert_eq!(
+                words.matches_value(&value),
+                compiled.matches_value(&value),
+                "{pattern:?} on {value:?}"
+            );
+        }
+    }
+    let [mut large, mut larger] = [30_000, 33_000].map(|len| "a|".repeat(len / 2));
+    large.push('b');
+    larger.push('b');
+    assert!(compile(&large).unwrap().matches_value("b"));
+    assert!(compile(&larger).unwrap_err().contains("too large"));
+}
