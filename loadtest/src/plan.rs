@@ -27,7 +27,6 @@ const WIRE_BYTES: f64 = 700.0;
 const NOTIFICATION_BYTES: f64 = 1_500.0;
 /// What a process takes that holds nothing, in bytes.
 const EMPTY_PROCESS: f64 = 50e6;
-
 /// The fewest partitions worth making, which cannot be changed later: as many as the program makes where nobody says.
 const FEWEST_PARTITIONS: f64 = 8.0;
 

@@ -91,7 +91,8 @@ enum Pattern {
 const SPECIAL: &str = r"\.+*?()[]{}^$";
 
 impl Matcher {
-    /// A matcher; compiles the expression of a regular one, with Go's meaning and anchored at both ends.
+    /// A matcher; compiles the expression of a regular one, where it is more than words, with Go's meaning and anchored at
+    /// both ends.
     ///
     /// Fails if Go would refuse the expression, or if it is too large.
     pub fn new(op: MatchOp, name: impl Into<String>, value: impl Into<String>) -> Result<Self, MatcherError> {
