@@ -30,15 +30,20 @@ pub(crate) async fn count_for_ever(app: Arc<App>) {
 /// Counts once.
 fn count(app: &App) {
     let (silences, now) = (app.view.silences(), app.now());
+    let in_state = |state| silences.iter().filter(|silence| silence.state(now) == state).count();
     for state in [SilenceState::Active, SilenceState::Pending, SilenceState::Expired] {
-        let count = silences.iter().filter(|silence| silence.state(now) == state).count();
-        metrics::gauge!(names::SILENCES, "state" => state.as_str()).set(whole(count));
+        metrics::gauge!(names::SILENCES, "state" => state.as_str()).set(whole(in_state(state)));
     }
+    let silent = in_state(SilenceState::Active) > 0;
     let (mut active, mut suppressed, mut groups) = (0, 0, 0);
     app.view.each_group(|held| {
         groups += usize::from(held.in_correlate());
+        if !silent {
+            active += held.firing();
+            return;
+        }
         for (_, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
-            if silences.is_empty() || silences.muted_by(&LabelSet::from(alert.body.labels), now).is_empty() {
+            if silences.muted_by(&LabelSet::from(alert.body.labels), now).is_empty() {
                 active += 1;
             } else {
                 suppressed += 1;

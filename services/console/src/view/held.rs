@@ -9,7 +9,9 @@ use std::ops::Deref;
 use alert::{Fingerprint, GroupHash};
 use dashmap::DashMap;
 use processor::{StateKey, Store, Timers};
-use schemas::{Avro, CorrelateAlert, CorrelateGroup, NotificationRequest, NotifyProgress, RouteIncident};
+use schemas::{
+    AlertPhase, Avro, CorrelateAlert, CorrelateGroup, KnownHead, NotificationRequest, NotifyProgress, RouteIncident,
+};
 
 /// There while correlate knows the group: a record that says what the group is, or nothing where [`INCIDENT`] says it. Both
 /// stages' records do, and it is held once (design 5.7).
@@ -174,6 +176,13 @@ impl<S: Deref<Target = Store>> Records<S> {
             let fingerprint = u64::from_be_bytes(key.rest().try_into().ok()?);
             Some((Fingerprint(fingerprint), read(bytes)?))
         })
+    }
+
+    /// How many of its alerts fire; nothing else of them is read.
+    pub(crate) fn firing(&self) -> usize {
+        let head = |bytes| KnownHead::read(bytes).or_else(|| Some(KnownHead::from(&read(bytes)?)));
+        let heads = self.all(ALERT).filter_map(|(_, bytes)| head(bytes));
+        heads.filter(|head| head.phase == AlertPhase::Firing).count()
     }
 
     /// What is under way: each request without its alerts, and how far it is.

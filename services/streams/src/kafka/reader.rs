@@ -26,6 +26,19 @@ struct Place {
     position: i64,
     /// The position was found to be the end, or what lies ahead is known to come.
     settled: bool,
+    /// Something lay ahead when it was looked at before: what was appended a moment ago is on its way, so only what still
+    /// lies there at the next look is looked into.
+    ahead: bool,
+}
+
+impl Place {
+    fn at(position: i64, settled: bool) -> Self {
+        Self {
+            position,
+            settled,
+            ahead: false,
+        }
+    }
 }
 
 /// A consumer with partitions of its own choice.
@@ -75,13 +88,7 @@ impl KafkaReader {
                     From::Offset(offset) => find(&lows)?.max(*offset),
                     From::End => find(&ends)?,
                 };
-                places.insert(
-                    (topic.clone(), *partition),
-                    Place {
-                        position,
-                        settled: false,
-                    },
-                );
+                places.insert((topic.clone(), *partition), Place::at(position, false));
             }
             let list = shared.list(
                 places
@@ -111,10 +118,7 @@ impl KafkaReader {
             if let (Some(place), Offset::Offset(offset)) = (self.places.get_mut(&key), element.offset())
                 && offset > place.position
             {
-                *place = Place {
-                    position: offset,
-                    settled: false,
-                };
+                *place = Place::at(offset, false);
             }
         }
         self.quiet_since = Instant::now();
@@ -147,11 +151,10 @@ impl KafkaReader {
             };
             if end <= place.position {
                 place.settled = true;
+            } else if !place.ahead {
+                place.ahead = true;
             } else if nothing_from(&self.shared, &topic, partition, place.position)? {
-                *place = Place {
-                    position: end,
-                    settled: true,
-                };
+                *place = Place::at(end, true);
             }
         }
         Ok(())

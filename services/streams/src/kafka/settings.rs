@@ -69,6 +69,9 @@ const READER_FETCH_MS: u32 = 50;
 /// A view's reader is answered at once when this much is there: it follows dozens of partitions that each commit touches,
 /// and an answer for each commit cost a broker more than the commit's own reader did.
 const VIEW_FETCH_BYTES: usize = 65_536;
+/// How long an append outside any transaction waits for others to share its request. A sender that posts alerts one by one
+/// would else have each become a request, and a fetch of the lane that reads it.
+const APPEND_LINGER_MS: u32 = 5;
 /// What one lane reads ahead.
 const READ_AHEAD_RECORDS: u32 = 20_000;
 /// And at most this much of it, in KiB: a process has several lanes.
@@ -210,6 +213,7 @@ impl KafkaOptions {
         let mut config = self.client();
         config.set("message.timeout.ms", millis(self.delivery_timeout));
         writing(&mut config);
+        config.set("linger.ms", APPEND_LINGER_MS.to_string());
         config
     }
 

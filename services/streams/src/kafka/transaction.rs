@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::context::Transaction;
@@ -46,6 +46,7 @@ pub(super) struct Producing {
     /// Whose turn it is comes first. Empty between a failed renewal and the next.
     producers: VecDeque<Arc<BaseProducer<Transaction>>>,
     open: bool,
+    offsets: Offsets<Transaction>,
 }
 
 impl Producing {
@@ -56,6 +57,7 @@ impl Producing {
             id,
             producers: VecDeque::new(),
             open: false,
+            offsets: Offsets::new(),
         };
         producing.renew()?;
         Ok(producing)
@@ -117,10 +119,10 @@ impl Producing {
         }
     }
 
-    /// Waits until all but so many records are acknowledged: `commit_transaction` would do so in steps of 100 ms.
-    fn drain(producer: &BaseProducer<Transaction>, left: i32) -> Result<(), LogError> {
+    /// Waits until all records are acknowledged: `commit_transaction` would do so in steps of 100 ms.
+    fn drain(producer: &BaseProducer<Transaction>) -> Result<(), LogError> {
         let deadline = Instant::now() + CALL;
-        while producer.in_flight_count() > left {
+        while producer.in_flight_count() > 0 {
             serve(producer);
             if Instant::now() >= deadline {
                 return Err(LogError::Unknown(format!(
@@ -145,14 +147,13 @@ impl Producing {
         lane: &str,
         group: &Arc<ConsumerGroupMetadata>,
     ) -> Result<(), LogError> {
-        let producer = self.producer()?;
-        // The coordinator takes offsets once it has the partitions, which the first acknowledgement shows; the other
-        // acknowledgements come meanwhile.
-        let first = producer.in_flight_count() - 1;
-        Self::drain(producer, first.max(0))?;
+        let producer = Arc::clone(self.producer()?);
+        // Not behind the acknowledgements: the coordinator answers one request of a connection after the other, so the offsets
+        // come behind the partitions, and beside the records.
         stamp(&mut offsets, lane);
-        send_offsets(producer, offsets, group, CALL)?;
-        Self::drain(producer, 0)?;
+        self.offsets
+            .send(Arc::clone(&producer), offsets, Arc::clone(group), CALL)?;
+        Self::drain(&producer)?;
         let committed = match producer.commit_transaction(CALL) {
             Err(error) if failure::may_resume(&error) => producer.commit_transaction(CALL),
             other => other,
@@ -187,32 +188,76 @@ impl Producing {
     }
 }
 
-/// Adds offsets to the open transaction, and returns in time. librdkafka's own bound does not hold while it waits for a
-/// group coordinator whose broker is gone: nothing may ever wake it (its issues 5456 and 5511). A call that hangs keeps its
-/// thread and its producer, and the lane goes on with new ones.
-fn send_offsets<C: ProducerContext + 'static>(
-    producer: &Arc<BaseProducer<C>>,
+/// What adds offsets to an open transaction, and says in time how that went. librdkafka's own bound does not hold while it
+/// waits for a group coordinator whose broker is gone: nothing may ever wake it (its issues 5456 and 5511). So the call has a
+/// thread of its own; one that hangs keeps its thread and its producer, and the next call gets a new thread.
+struct Offsets<C: ProducerContext + 'static> {
+    /// To the thread that answered last.
+    calls: Option<mpsc::Sender<Call<C>>>,
+}
+
+/// One call, and where its result goes.
+struct Call<C: ProducerContext + 'static> {
+    producer: Arc<BaseProducer<C>>,
     offsets: TopicPartitionList,
-    group: &Arc<ConsumerGroupMetadata>,
+    group: Arc<ConsumerGroupMetadata>,
     bound: Duration,
-) -> Result<(), LogError> {
-    let (done, result) = mpsc::sync_channel(1);
-    let (producer, group) = (Arc::clone(producer), Arc::clone(group));
-    thread::Builder::new()
-        .name("kafka-offsets".to_owned())
-        .spawn(move || {
-            let sent = producer.send_offsets_to_transaction(&offsets, &group, bound);
-            // First the producer goes: whoever waits may be about to close it.
-            drop(producer);
-            // Nobody waits any more when it took too long.
-            drop(done.send(sent));
-        })
-        .map_err(|error| LogError::Abort(format!("offsets: no thread: {error}")))?;
-    match result.recv_timeout(bound + GRACE) {
-        Ok(sent) => sent.map_err(|error| failure::transaction(Step::Offsets, &error)),
-        Err(_) => Err(LogError::Unknown(format!(
-            "offsets: the group's coordinator does not answer within {bound:?}"
-        ))),
+    done: mpsc::SyncSender<KafkaResult<()>>,
+}
+
+impl<C: ProducerContext + 'static> Call<C> {
+    fn carry_out(self) {
+        let sent = self
+            .producer
+            .send_offsets_to_transaction(&self.offsets, &self.group, self.bound);
+        // First the producer goes: whoever waits may be about to close it.
+        drop(self.producer);
+        // Nobody waits any more when it took too long.
+        drop(self.done.send(sent));
+    }
+}
+
+impl<C: ProducerContext + 'static> Offsets<C> {
+    const fn new() -> Self {
+        Self { calls: None }
+    }
+
+    fn start() -> Result<mpsc::Sender<Call<C>>, LogError> {
+        let (calls, called) = mpsc::channel::<Call<C>>();
+        thread::Builder::new()
+            .name("kafka-offsets".to_owned())
+            .spawn(move || called.into_iter().for_each(Call::carry_out))
+            .map_err(|error| LogError::Abort(format!("offsets: no thread: {error}")))?;
+        Ok(calls)
+    }
+
+    /// Adds the offsets. A thread that does not answer within `bound` and a little more is left to itself.
+    fn send(
+        &mut self,
+        producer: Arc<BaseProducer<C>>,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
+        bound: Duration,
+    ) -> Result<(), LogError> {
+        let calls = self.calls.take().map_or_else(Self::start, Ok)?;
+        let (done, result) = mpsc::sync_channel(1);
+        let call = Call {
+            producer,
+            offsets,
+            group,
+            bound,
+            done,
+        };
+        calls
+            .send(call)
+            .map_err(|_| LogError::Abort("offsets: the thread is gone".to_owned()))?;
+        let Ok(sent) = result.recv_timeout(bound + GRACE) else {
+            return Err(LogError::Unknown(format!(
+                "offsets: the group's coordinator does not answer within {bound:?}"
+            )));
+        };
+        self.calls = Some(calls);
+        sent.map_err(|error| failure::transaction(Step::Offsets, &error))
     }
 }
 
@@ -257,7 +302,8 @@ mod tests {
         let group = Arc::new(consumer.group_metadata().unwrap());
         let producer: BaseProducer<DefaultProducerContext> = config.set("transactional.id", "lane").create().unwrap();
         let producer = Arc::new(producer);
-        let send = |bound| {
+        let mut sender = Offsets::new();
+        let mut send = |bound| {
             producer.begin_transaction().unwrap();
             producer
                 .send(BaseRecord::to("t").partition(0).key("k").payload("v"))
@@ -266,7 +312,7 @@ mod tests {
             offsets
                 .add_partition_offset("t", 0, rdkafka::Offset::Offset(1))
                 .unwrap();
-            send_offsets(&producer, offsets, &group, bound)
+            sender.send(Arc::clone(&producer), offsets, Arc::clone(&group), bound)
         };
         producer.init_transactions(CALL).unwrap();
         send(CALL).unwrap();

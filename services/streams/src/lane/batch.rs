@@ -66,6 +66,9 @@ impl<P: Processor> Lane<P> {
         let mut batch = Batch::new();
         let mut budget = budget;
         let began = self.log.now();
+        for task in self.tasks.values_mut() {
+            task.begin_pass(self.now);
+        }
         let mut order: Vec<u32> = self
             .tasks
             .values()
@@ -168,6 +171,7 @@ impl<P: Processor> Lane<P> {
             let before_unread = match unread {
                 Some(appended) => timer.due < appended || sabotage == Some(Sabotage::FireTimersAheadOfInput),
                 None if sabotage == Some(Sabotage::FireTimersAheadOfInput) => true,
+                None if budget.records > 0 && task.goes_with_its_record(timer.due, now) => true,
                 None => match task.is_at_end(timer.due, now, position.unwrap_or(task.next)) {
                     AtEnd::Yes => true,
                     AtEnd::Unknown => return Next::Nothing,
@@ -226,6 +230,7 @@ impl<P: Processor> Lane<P> {
         batch.progress.records += 1;
         if let Some(task) = self.tasks.get_mut(&partition) {
             task.next = record.offset + 1;
+            task.pass.applied = Some(record.appended);
         }
         self.undo_of(partition, batch).records.push(record);
         true

@@ -61,6 +61,18 @@ pub(crate) struct Task<C> {
     pub(crate) end_seen: Option<(Timestamp, i64)>,
     /// What hides behind an open transaction while a timer is due.
     pub(crate) hidden: Option<Hidden>,
+    /// The pass that runs.
+    pub(crate) pass: Pass,
+}
+
+/// What tells a timer that this pass armed for now from one that was armed before.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pass {
+    began: Timestamp,
+    /// The first timer that was armed when it began.
+    armed_before: Option<Timestamp>,
+    /// When the record it applied last was appended.
+    pub(crate) applied: Option<Timestamp>,
 }
 
 /// Something unread that reading does not reach.
@@ -80,6 +92,9 @@ pub(crate) const HIDDEN_AT_MOST: PromDuration = PromDuration::from_millis(20_000
 /// be on its way.
 const AWAY: PromDuration = PromDuration::from_millis(5_000);
 
+/// A record older than this is one of a backlog: what it arms for now comes after all of that.
+const BACKLOG: PromDuration = PromDuration::from_millis(1_000);
+
 impl<C> Task<C> {
     pub(crate) fn new(partition: u32, phase: Phase) -> Self {
         Self {
@@ -94,7 +109,31 @@ impl<C> Task<C> {
             sweep: Sweep::Done,
             end_seen: None,
             hidden: None,
+            pass: Pass::default(),
         }
+    }
+
+    /// A pass begins.
+    pub(crate) fn begin_pass(&mut self, now: Timestamp) {
+        self.pass = Pass {
+            began: now,
+            armed_before: self.store.next_due(),
+            applied: None,
+        };
+    }
+
+    /// Whether a timer is the other half of a record of this pass: armed for now by it, after everything in hand. The inbox's
+    /// end is not asked for, and what an open transaction hides is not waited for: on a log where some transaction is always
+    /// open, a flush without `group_wait` would take a transaction more.
+    pub(crate) fn goes_with_its_record(&self, due: Timestamp, now: Timestamp) -> bool {
+        let Pass {
+            began,
+            armed_before,
+            applied,
+        } = self.pass;
+        due >= began
+            && armed_before.is_none_or(|before| due < before)
+            && applied.is_some_and(|appended| now.saturating_since(appended) <= BACKLOG)
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -185,6 +224,35 @@ mod tests {
         asks(68, 68, 900, AtEnd::GaveUp);
         asks(69, 69, 950, AtEnd::Unknown);
         asks(70, 70, 1_000, AtEnd::Yes);
+    }
+
+    #[test]
+    fn only_what_a_fresh_record_of_the_pass_arms_for_now_goes_with_it() {
+        let at = Timestamp::from_secs;
+        let rows = [
+            ("armed for now", None, Some(10), 10, true),
+            ("another is due later", Some(12), Some(10), 10, true),
+            ("it may have been armed before", Some(10), Some(10), 10, false),
+            ("one that was armed before goes first", Some(9), Some(10), 10, false),
+            (
+                "armed for before now: an end of what may have gone on",
+                None,
+                Some(10),
+                9,
+                false,
+            ),
+            ("of a backlog", None, Some(8), 10, false),
+            ("no record: a completion or a sweep", None, None, 10, false),
+        ];
+        for (name, armed_before, applied, due, expected) in rows {
+            let mut task: Task<()> = Task::new(0, Phase::Active);
+            task.pass = Pass {
+                began: at(10),
+                armed_before: armed_before.map(at),
+                applied: applied.map(at),
+            };
+            assert_eq!(task.goes_with_its_record(at(due), at(10)), expected, "{name}");
+        }
     }
 
     #[test]

@@ -70,15 +70,31 @@ impl Stand {
 
     /// The same, written by a stage that says something of it.
     pub(super) fn append_stamped(&self, key: &str, text: &str, meta: Option<Meta>) {
-        let record = NewRecord {
+        self.log.append(vec![Self::number(key, text, meta)], Box::new(|_| {}));
+    }
+
+    fn number(key: &str, text: &str, meta: Option<Meta>) -> NewRecord {
+        NewRecord {
             topic: topics::ALERTS.to_owned(),
             partition: alert::partition_for(key.as_bytes(), PARTITIONS),
             key: key.as_bytes().to_vec(),
             value: Some(text.as_bytes().to_vec()),
             meta,
             headers: Vec::new(),
+        }
+    }
+
+    /// A transaction of another stage that has written a number for a counter and stays open.
+    pub(super) fn open_transaction(&self, key: &str) -> Box<dyn Member> {
+        let join = Join {
+            group: "other".to_owned(),
+            topic: topics::INCIDENTS.to_owned(),
+            lane: "other".to_owned(),
         };
-        self.log.append(vec![record], Box::new(|_| {}));
+        let mut other = self.log.join(&join).unwrap();
+        other.begin().unwrap();
+        other.send(Self::number(key, "1", None)).unwrap();
+        other
     }
 
     /// A new version of the one table.

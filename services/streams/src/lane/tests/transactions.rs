@@ -260,13 +260,48 @@ fn a_pass_that_takes_long_commits_what_it_has() {
     assert_eq!(passes, [10, 10, 5]);
 }
 
-/// A commit of its own would cost every hop without a wait twice.
+/// A commit of its own would cost every hop without a wait twice. What another stage's open transaction hides is not waited
+/// for either: on a busy log there always is one.
 #[test]
 fn what_a_pass_arms_for_now_joins_its_transaction() {
-    let stand = Stand::new(27);
+    for hidden in [false, true] {
+        let stand = Stand::new(27);
+        let mut lane = stand.lane("a", None).unwrap();
+        settle(&mut lane).unwrap();
+        stand.append("k", AT_ONCE);
+        let _open = hidden.then(|| stand.open_transaction("k"));
+        let progress = lane.step(Duration::ZERO).unwrap();
+        assert_eq!((progress.records, progress.timers), (1, 1), "hidden: {hidden}");
+    }
+}
+
+/// After an outage the first record of a group is not all of it: what it arms for now comes after the backlog, and after
+/// what that hides.
+#[test]
+fn what_a_backlog_arms_for_now_waits_for_its_end() {
+    let stand = Stand::new(29);
     let mut lane = stand.lane("a", None).unwrap();
     settle(&mut lane).unwrap();
     stand.append("k", AT_ONCE);
+    let mut open = stand.open_transaction("k");
+    stand.advance(1_001);
     let progress = lane.step(Duration::ZERO).unwrap();
-    assert_eq!((progress.records, progress.timers), (1, 1));
+    assert_eq!((progress.records, progress.timers), (1, 0));
+    open.abort().unwrap();
+    settle(&mut lane).unwrap();
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), AT_ONCE)]);
+}
+
+/// What was read is all that a pass may take: more of it may be there.
+#[test]
+fn what_a_full_pass_arms_for_now_waits_for_the_next() {
+    let stand = Stand::new(30);
+    let mut lane = stand.lane("a", None).unwrap();
+    lane.config.max_records = 2;
+    settle(&mut lane).unwrap();
+    (0..3).for_each(|_| stand.append("k", AT_ONCE));
+    let progress = lane.step(Duration::ZERO).unwrap();
+    assert_eq!((progress.records, progress.timers), (2, 0));
+    settle(&mut lane).unwrap();
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 3 * AT_ONCE)]);
 }
