@@ -34,22 +34,17 @@ fn count(app: &App) {
     for state in [SilenceState::Active, SilenceState::Pending, SilenceState::Expired] {
         metrics::gauge!(names::SILENCES, "state" => state.as_str()).set(whole(in_state(state)));
     }
-    let silent = in_state(SilenceState::Active) > 0;
-    let (mut active, mut suppressed, mut groups) = (0, 0, 0);
-    app.view.each_group(|held| {
-        groups += usize::from(held.in_correlate());
-        if !silent {
-            active += held.firing();
-            return;
-        }
-        for (_, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
-            if silences.muted_by(&LabelSet::from(alert.body.labels), now).is_empty() {
-                active += 1;
-            } else {
-                suppressed += 1;
+    let (groups, firing) = app.view.count();
+    let mut suppressed = 0;
+    if in_state(SilenceState::Active) > 0 {
+        app.view.each_group(|held| {
+            for (_, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
+                let muted_by = silences.muted_by(&LabelSet::from(alert.body.labels), now);
+                suppressed += usize::from(!muted_by.is_empty());
             }
-        }
-    });
+        });
+    }
+    let active = firing.saturating_sub(suppressed);
     for (state, count) in [("active", active), ("suppressed", suppressed), ("unprocessed", 0)] {
         metrics::gauge!(names::ALERTS, "state" => state).set(whole(count));
     }

@@ -72,6 +72,11 @@ impl View {
         self.groups.each(look);
     }
 
+    /// How many groups correlate knows, and how many of their alerts fire.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        self.groups.count()
+    }
+
     /// Shows one group to `look`.
     pub(crate) fn group<T>(&self, group: &GroupHash, look: impl FnOnce(Held<'_>) -> T) -> Option<T> {
         self.groups.with(group, look)

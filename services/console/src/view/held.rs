@@ -52,6 +52,22 @@ impl Groups {
         }
     }
 
+    /// How many groups correlate knows, and how many of their alerts fire: one walk that reads no more of an alert than its
+    /// head.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let (mut groups, mut firing) = (0, 0);
+        for part in &self.parts {
+            for (key, stored) in part.from(None) {
+                match key.kind() {
+                    Some(GROUP) => groups += 1,
+                    Some(ALERT) => firing += usize::from(phase_of(stored.bytes) == Some(AlertPhase::Firing)),
+                    _ => {}
+                }
+            }
+        }
+        (groups, firing)
+    }
+
     /// Shows one group to `look`; none where nothing of it is held.
     pub(crate) fn with<T>(&self, group: &GroupHash, look: impl FnOnce(Held<'_>) -> T) -> Option<T> {
         let part = self.parts.get(&part_of(group))?;
@@ -70,6 +86,11 @@ impl Groups {
             store: &mut part,
         })
     }
+}
+
+fn phase_of(alert: &[u8]) -> Option<AlertPhase> {
+    let head = KnownHead::read(alert).map(|head| head.phase);
+    head.or_else(|| Some(read::<CorrelateAlert>(alert)?.phase))
 }
 
 fn part_of(GroupHash([first, ..]): &GroupHash) -> u8 {
@@ -176,13 +197,6 @@ impl<S: Deref<Target = Store>> Records<S> {
             let fingerprint = u64::from_be_bytes(key.rest().try_into().ok()?);
             Some((Fingerprint(fingerprint), read(bytes)?))
         })
-    }
-
-    /// How many of its alerts fire; nothing else of them is read.
-    pub(crate) fn firing(&self) -> usize {
-        let head = |bytes| KnownHead::read(bytes).or_else(|| Some(KnownHead::from(&read(bytes)?)));
-        let heads = self.all(ALERT).filter_map(|(_, bytes)| head(bytes));
-        heads.filter(|head| head.phase == AlertPhase::Firing).count()
     }
 
     /// What is under way: each request without its alerts, and how far it is.

@@ -150,6 +150,25 @@ fn what_is_held_once_is_shown_whole() {
     );
 }
 
+#[test]
+fn what_correlate_knows_and_what_fires_is_counted_in_one_walk() {
+    let groups = Groups::new();
+    assert_eq!(groups.count(), (0, 0));
+    let resolved = CorrelateAlert {
+        phase: AlertPhase::Resolved,
+        ..alert()
+    };
+    for number in 1..=3 {
+        fill(&groups, hash_of(number));
+    }
+    groups.change(hash_of(1), |held| {
+        held.set_alert(Fingerprint(2), Some(&schemas::encode(&alert()).unwrap()));
+        held.set_alert(Fingerprint(3), Some(&schemas::encode(&resolved).unwrap()));
+    });
+    groups.change(hash_of(2), |held| held.set_group(None));
+    assert_eq!(groups.count(), (2, 4));
+}
+
 /// In any order of what correlate and route say, and of its ends.
 #[test]
 fn a_group_is_known_as_long_as_a_stage_knows_it() {
