@@ -146,7 +146,8 @@ impl<P: Processor> Lane<P> {
     }
 
     /// Completions first (they free slots), then whichever is earlier: a due timer or the next record. At a tie the
-    /// record goes first; with nothing in hand a timer fires only at the inbox's end.
+    /// record goes first; with nothing in hand a timer fires only at the inbox's end, or with the record of this pass that armed
+    /// it for now.
     fn next(&mut self, partition: u32, budget: &Budget) -> Next<P::Completion> {
         let version = self.stage.config_version();
         let sabotage = self.config.sabotage;
