@@ -396,7 +396,7 @@ mod tests {
     fn message(population: &Population, told: &[(u32, &str)]) -> Vec<u8> {
         let alert = |(number, status): &(u32, &str)| {
             let labels = population.labels(*number);
-            json!({"status": status, "labels": labels.as_map(), "fingerprint": labels.fingerprint().to_string()})
+            json!({"status": status, "labels": labels, "fingerprint": labels.fingerprint().to_string()})
         };
         let alerts: Vec<_> = told.iter().map(alert).collect();
         json!({"status": "firing", "alerts": alerts, "groupKey": "{}:{a=\"b\"}"})

@@ -90,8 +90,8 @@ impl Population {
     pub fn open_object(&self, number: u32) -> String {
         let (labels, annotations) = (self.labels(number), self.annotations(number));
         let object = json!({
-            "labels": labels.as_map(),
-            "annotations": annotations.as_map(),
+            "labels": labels,
+            "annotations": annotations,
             "generatorURL": "http://prometheus:9090/graph?g0.expr=kube_pod_container_status_waiting_reason&g0.tab=1",
         });
         let mut text = object.to_string();

@@ -87,8 +87,8 @@ fn of_event(event: AlertEvent, appended: Timestamp) -> Line {
     Line {
         at: appended,
         kind: event.kind,
-        labels: event.labels,
-        annotations: event.annotations,
+        labels: event.labels.to_map(),
+        annotations: event.annotations.to_map(),
     }
 }
 
@@ -101,8 +101,8 @@ fn of_update(update: AlertUpdate) -> Option<Line> {
         } else {
             EventKind::Alert
         },
-        labels: update.body.labels,
-        annotations: update.body.annotations,
+        labels: update.body.labels.to_map(),
+        annotations: update.body.annotations.to_map(),
     })
 }
 
@@ -150,7 +150,7 @@ mod tests {
             source: None,
             kind: EventKind::Resolve,
             labels: [("alertname".to_owned(), "A".to_owned())].into(),
-            annotations: [].into(),
+            annotations: alert::LabelSet::new(),
             starts_at: None,
             ends_at: None,
             generator_url: None,

@@ -399,7 +399,7 @@ impl Run<'_> {
         labels.insert(PROBE, "yes");
         let now = wall_clock();
         let alert: Value = json!({
-            "labels": labels.as_map(),
+            "labels": labels,
             "startsAt": now.to_string(),
             "endsAt": (now + PROBE_LIFE).to_string(),
         });

@@ -129,8 +129,8 @@ fn avro(list: &[u8]) -> Vec<Vec<u8>> {
             id: None,
             source: Some("loadtest".to_owned()),
             kind: event.kind,
-            labels: event.labels,
-            annotations: event.annotations,
+            labels: event.labels.into(),
+            annotations: event.annotations.into(),
             starts_at: time(&event.starts_at),
             ends_at: time(&event.ends_at),
             generator_url: Some(event.generator_url),
@@ -168,7 +168,7 @@ mod tests {
         let events: Vec<AlertEvent> = avro(&list).iter().map(|bytes| decode(bytes).unwrap()).collect();
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [EventKind::Alert, EventKind::Resolve, EventKind::Alert]);
-        assert_eq!(events[2].labels, population.labels(2).into_map());
+        assert_eq!(events[2].labels, population.labels(2));
         assert_eq!(events[2].ends_at, Some(Timestamp::from_secs(2)));
         assert!(avro(b"garbage").is_empty());
     }

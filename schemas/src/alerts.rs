@@ -1,8 +1,6 @@
 //! The topic `alerts`: what correlate reacts to.
 
-use std::collections::BTreeMap;
-
-use alert::{Fingerprint, Timestamp};
+use alert::{Fingerprint, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Fingerprints as Avro `long`: the same 64 bits, read as signed.
@@ -25,9 +23,9 @@ pub mod bits {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AlertBody {
     /// Its identity.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// Text for people.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: LabelSet,
     /// Where the rule can be looked at; may be empty.
     pub generator_url: String,
     /// The rule's expression, where the sender told.
@@ -70,7 +68,7 @@ pub struct AlertUpdate {
     /// The route's id.
     pub route: String,
     /// The group's labels.
-    pub group_labels: BTreeMap<String, String>,
+    pub group_labels: LabelSet,
     /// The group it comes from, when a new config moved it here.
     pub moved_from: Option<String>,
     /// What it says.

@@ -3,8 +3,6 @@
 //! Under the group's hash: one [`CorrelateGroup`] (kind [`CORRELATE_GROUP`]) and one [`CorrelateAlert`] for each alert
 //! (kind [`CORRELATE_ALERT`], then the fingerprint's eight bytes, big endian). Timers stand in the state header.
 
-use std::collections::BTreeMap;
-
 use alert::{GroupId, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +72,7 @@ pub struct CorrelateGroup {
     /// The route's id.
     pub route: String,
     /// The labels its alerts share by `group_by`.
-    pub group_labels: BTreeMap<String, String>,
+    pub group_labels: LabelSet,
     /// The incident.
     pub incident_id: String,
     /// When the incident opened.
@@ -120,6 +118,6 @@ impl CorrelateGroup {
     }
 
     fn derived_id(&self) -> String {
-        GroupId::of_route(&self.route, &LabelSet::from(self.group_labels.clone())).0
+        GroupId::of_route(&self.route, &self.group_labels).0
     }
 }

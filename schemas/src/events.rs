@@ -1,9 +1,7 @@
 //! The topic `alert-events`: the canonical event that users' pipelines publish, in its Avro form. Its JSON form has the
 //! same fields with RFC 3339 times.
 
-use std::collections::BTreeMap;
-
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What an event says.
@@ -26,9 +24,9 @@ pub struct AlertEvent {
     /// What it says.
     pub kind: EventKind,
     /// The alert's identity.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// Text for people.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: LabelSet,
     /// When it began, ms since the epoch.
     pub starts_at: Option<Timestamp>,
     /// When it ends unless sent again, ms since the epoch.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use alert::LabelSet;
 
 use super::*;
 use crate::alerts::{AlertBody, FlushSettled};
@@ -37,7 +37,7 @@ impl Random {
 
     fn body(&mut self) -> AlertBody {
         AlertBody {
-            labels: BTreeMap::from([("a".to_owned(), self.bits().to_string())]),
+            labels: LabelSet::from([("a", self.bits().to_string())]),
             expr: self.coin().then(|| "up == 0".to_owned()),
             ..AlertBody::default()
         }
@@ -57,7 +57,7 @@ impl Random {
             copy: 0,
             copies: 2,
             route: "{}".to_owned(),
-            group_labels: BTreeMap::new(),
+            group_labels: LabelSet::new(),
             moved_from: self.coin().then(|| "{}:{}".to_owned()),
             body: self.body(),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::{Fingerprint, Timestamp};
+use alert::{Fingerprint, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::{AlertBody, bits};
@@ -41,7 +41,7 @@ pub struct Flush {
     /// Alertmanager's group key.
     pub group_key: String,
     /// The group's labels.
-    pub group_labels: BTreeMap<String, String>,
+    pub group_labels: LabelSet,
     /// The incident the group is in.
     pub incident_id: String,
     /// When the incident opened.

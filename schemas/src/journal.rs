@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One decision with its reason. The key is the group id (for a refused alert, the hash of its labels).
@@ -23,7 +23,7 @@ pub struct JournalEntry {
     /// Why, in words a person reads.
     pub reason: String,
     /// The alert's or the group's labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// What else belongs to this kind of entry (attempt, status, duration, command id, …).
     pub fields: BTreeMap<String, String>,
 }

@@ -1,8 +1,6 @@
 //! The topic `notifications`: what notify reacts to.
 
-use std::collections::BTreeMap;
-
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::incidents::FlushAlert;
@@ -81,7 +79,7 @@ pub struct NotificationRequest {
     /// Alertmanager's group key.
     pub group_key: String,
     /// The group's labels.
-    pub group_labels: BTreeMap<String, String>,
+    pub group_labels: LabelSet,
     /// Who acknowledged, for a reminder.
     pub acknowledged_by: Option<String>,
     /// When, for a reminder.

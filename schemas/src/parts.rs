@@ -1,8 +1,6 @@
 //! Cutting a list into records that are not too large.
 
-use std::collections::BTreeMap;
-
-use alert::Alert;
+use alert::{Alert, LabelSet};
 
 use crate::alerts::AlertBody;
 use crate::incidents::FlushAlert;
@@ -49,8 +47,8 @@ pub fn body_size(body: &AlertBody) -> usize {
 
 /// [`body_size`] of an alert that has not become a record yet.
 pub fn alert_body_size(alert: &Alert) -> usize {
-    map_size(alert.labels.as_map())
-        + map_size(alert.annotations.as_map())
+    map_size(&alert.labels)
+        + map_size(&alert.annotations)
         + rest_size(&alert.generator_url, alert.expr.as_deref(), alert.source.as_deref())
 }
 
@@ -79,7 +77,7 @@ fn text_size(text: &str) -> usize {
 }
 
 /// At most: a count, the pairs, the end.
-fn map_size(map: &BTreeMap<String, String>) -> usize {
+fn map_size(map: &LabelSet) -> usize {
     VARINT_BYTES
         + map
             .iter()

@@ -108,7 +108,7 @@ pub struct RouteIncident {
     /// The group's id, in full.
     pub group: String,
     /// The group's labels.
-    pub group_labels: BTreeMap<String, String>,
+    pub group_labels: LabelSet,
     /// The route's id.
     pub route: String,
     /// The route's receiver; empty where the config has no such route any more.
@@ -190,7 +190,7 @@ impl RouteIncident {
     }
 
     fn derived_group(&self) -> String {
-        GroupId::of_route(&self.route, &LabelSet::from(self.group_labels.clone())).0
+        GroupId::of_route(&self.route, &self.group_labels).0
     }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::label_set::LabelSet;
+use crate::label_set::{LabelSet, push_pairs};
 use crate::matcher::Matchers;
 
 /// Labels that order alerts before all others do, the most telling first.
@@ -28,7 +28,15 @@ pub fn route_key(parent: &str, matchers: &Matchers) -> String {
 
 /// The key of a group: its route's key, a colon, and the labels it is grouped by.
 pub fn group_key(route_key: &str, group_labels: &LabelSet) -> GroupKey {
-    GroupKey(format!("{route_key}:{group_labels}"))
+    let labels: usize = group_labels
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 5)
+        .sum();
+    let mut key = String::with_capacity(route_key.len() + 3 + labels);
+    key.push_str(route_key);
+    key.push(':');
+    push_pairs(&mut key, group_labels.iter());
+    GroupKey(key)
 }
 
 /// Alertmanager's group key, as payloads and the API show it: `{}/{team="db"}:{alertname="X", cluster="eu"}`.
@@ -59,9 +67,9 @@ pub struct GroupId(pub String);
 
 impl GroupId {
     /// The id of the group with this key under the `ordinal`-th (from 0) of the routes that share the route key.
-    pub fn new(key: &GroupKey, ordinal: u32) -> Self {
+    pub fn new(key: GroupKey, ordinal: u32) -> Self {
         if ordinal == 0 {
-            Self(key.0.clone())
+            Self(key.0)
         } else {
             Self(format!("{}{ORDINAL_MARK}{ordinal}", key.0))
         }
@@ -70,7 +78,7 @@ impl GroupId {
     /// The id of the group with these labels under the route with this id, which carries the ordinal just as a group's.
     pub fn of_route(route_id: &str, group_labels: &LabelSet) -> Self {
         let (route_key, ordinal) = split(route_id);
-        Self::new(&group_key(route_key, group_labels), ordinal)
+        Self::new(group_key(route_key, group_labels), ordinal)
     }
 
     /// The group key inside.

@@ -1,19 +1,21 @@
 //! Label sets: an alert's identity, and what everything matches on.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quote::go_quote;
+use crate::packed;
+use crate::quote::{go_quote, push_quoted};
 
 /// Names and values, ordered by name. Also used for annotations, which have the same shape.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LabelSet(BTreeMap<String, String>);
+///
+/// It is one piece of text (see `packed`): each stage reads an alert's labels, copies them and lets them go, and a tree of
+/// texts would be as many pieces of memory as there are names and values.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct LabelSet(String);
 
 /// Why a label is refused, in Prometheus' words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +47,12 @@ pub fn validate_classic_name(name: &str) -> Result<(), LabelError> {
 impl LabelSet {
     /// A set without labels.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(String::new())
     }
 
     /// The value of a label, if it is present. For matching, use [`LabelSet::value`].
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The value of a label as matchers see it: a missing label is the empty text.
@@ -60,17 +62,17 @@ impl LabelSet {
 
     /// Whether the label is present, be it empty.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// Names and values, ordered by name.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> + ExactSizeIterator {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn iter(&self) -> packed::Pairs<'_> {
+        packed::Pairs::of(&self.0)
     }
 
     /// How many labels there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
@@ -78,21 +80,15 @@ impl LabelSet {
         self.0.is_empty()
     }
 
-    /// Sets a label and returns the value it replaced.
-    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) -> Option<String> {
-        self.0.insert(name.into(), value.into())
-    }
-
-    /// Takes a label out and returns its value.
-    pub fn remove(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name)
+    /// Sets a label. All of them are packed anew: what sets many collects them.
+    pub fn insert(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        *self = self.iter().chain([(name.as_ref(), value.as_ref())]).collect();
     }
 
     /// The set without labels whose value is empty: to Prometheus, an empty label is an absent one.
     #[must_use]
-    pub fn without_empty_values(mut self) -> Self {
-        self.0.retain(|_, value| !value.is_empty());
-        self
+    pub fn without_empty_values(self) -> Self {
+        self.iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 
     /// The set reduced to the given names; those it does not have stay absent.
@@ -100,26 +96,22 @@ impl LabelSet {
     pub fn only<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
         names
             .into_iter()
-            .filter_map(|name| self.0.get_key_value(name))
-            .map(|(n, v)| (n.clone(), v.clone()))
+            .filter_map(|name| Some((name, self.get(name)?)))
             .collect()
     }
 
-    /// The map inside.
-    pub const fn as_map(&self) -> &BTreeMap<String, String> {
-        &self.0
-    }
-
-    /// The map inside, taken out.
-    pub fn into_map(self) -> BTreeMap<String, String> {
-        self.0
+    /// Names and values as a map.
+    pub fn to_map(&self) -> BTreeMap<String, String> {
+        self.iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// The set's identity as Prometheus computes it: FNV-1a (64 bit) over `name 0xFF value 0xFF` for each label, ordered by
     /// name.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = FNV_OFFSET;
-        for (name, value) in &self.0 {
+        for (name, value) in self {
             hash = fnv1a(hash, name.as_bytes());
             hash = fnv1a(hash, &[SEPARATOR]);
             hash = fnv1a(hash, value.as_bytes());
@@ -145,34 +137,64 @@ impl LabelSet {
 
     /// Checks every name with [`validate_name`]; the first that fails is the error.
     pub fn validate(&self) -> Result<(), LabelError> {
-        self.0.keys().try_for_each(|name| validate_name(name))
+        self.iter().try_for_each(|(name, _)| validate_name(name))
     }
 }
 
 impl fmt::Display for LabelSet {
     /// As Alertmanager prints group labels: `{a="x", b="y"}`, ordered, values quoted as Go's `%q`, names bare.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
-        for (i, (name, value)) in self.iter().enumerate() {
-            let comma = if i == 0 { "" } else { ", " };
-            write!(f, "{comma}{name}={}", go_quote(value))?;
+        let mut text = String::new();
+        push_pairs(&mut text, self.iter());
+        f.write_str(&text)
+    }
+}
+
+/// Appends labels as a [`LabelSet`] shows them.
+pub(crate) fn push_pairs<'a>(out: &mut String, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.push('{');
+    for (i, (name, value)) in labels.enumerate() {
+        if i > 0 {
+            out.push_str(", ");
         }
-        f.write_str("}")
+        out.push_str(name);
+        out.push('=');
+        push_quoted(out, value);
+    }
+    out.push('}');
+}
+
+impl fmt::Debug for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
     }
 }
 
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for LabelSet {
+impl Ord for LabelSet {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other)
+    }
+}
+
+impl PartialOrd for LabelSet {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
+    /// Of several values of one name the last counts.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
-        Self(
-            labels
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        let mut packing = packed::Packing::default();
+        for (name, value) in labels {
+            packing.push_text(name.as_ref());
+            packing.push_text(value.as_ref());
+        }
+        Self(packing.finish())
     }
 }
 
-impl<N: Into<String>, V: Into<String>, const LEN: usize> From<[(N, V); LEN]> for LabelSet {
+impl<N: AsRef<str>, V: AsRef<str>, const LEN: usize> From<[(N, V); LEN]> for LabelSet {
     fn from(labels: [(N, V); LEN]) -> Self {
         labels.into_iter().collect()
     }
@@ -180,7 +202,16 @@ impl<N: Into<String>, V: Into<String>, const LEN: usize> From<[(N, V); LEN]> for
 
 impl From<BTreeMap<String, String>> for LabelSet {
     fn from(labels: BTreeMap<String, String>) -> Self {
-        Self(labels)
+        labels.into_iter().collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a LabelSet {
+    type Item = (&'a str, &'a str);
+    type IntoIter = packed::Pairs<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -189,7 +220,25 @@ impl IntoIterator for LabelSet {
     type IntoIter = btree_map::IntoIter<String, String>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.to_map().into_iter()
+    }
+}
+
+impl Serialize for LabelSet {
+    /// A map of texts.
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.len()))?;
+        for (name, value) in self {
+            serde::ser::SerializeMap::serialize_entry(&mut map, name, value)?;
+        }
+        serde::ser::SerializeMap::end(map)
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelSet {
+    /// A map of texts, in any order.
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(packed::Packing::default()).map(Self)
     }
 }
 

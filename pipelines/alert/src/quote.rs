@@ -14,12 +14,23 @@ static PRINTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[[\pL
 /// `text` in double quotes, with Go's escapes (`%q`).
 pub fn go_quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        push_escaped(&mut quoted, c);
-    }
-    quoted.push('"');
+    push_quoted(&mut quoted, text);
     quoted
+}
+
+/// Appends what [`go_quote`] gives.
+pub(crate) fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    // Nearly every text is written as it is.
+    if text
+        .bytes()
+        .all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+    {
+        out.push_str(text);
+    } else {
+        text.chars().for_each(|c| push_escaped(out, c));
+    }
+    out.push('"');
 }
 
 /// Appends one character as Go writes it between double quotes.

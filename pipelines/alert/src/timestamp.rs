@@ -79,12 +79,44 @@ impl Timestamp {
         }
     }
 
+    /// `2026-11-23T02:00:00.000Z`, as `Display` has it.
+    fn written(self) -> [u8; 24] {
+        let ms = self.0.clamp(Self::ZERO_TIME.0, LAST_WRITABLE);
+        let (year, month, day) = civil_from_days(ms.div_euclid(DAY_MS));
+        let of_day = ms.rem_euclid(DAY_MS);
+        let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+        let (second, milli) = (of_day / 1_000 % 60, of_day % 1_000);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut fields = [
+            (year, 4),
+            (month, 2),
+            (day, 2),
+            (hour, 2),
+            (minute, 2),
+            (second, 2),
+            (milli, 3),
+        ]
+        .into_iter();
+        let mut rest = text.as_mut_slice();
+        while let Some((mut number, digits)) = fields.next()
+            && let Some((field, behind)) = rest.split_at_mut_checked(digits)
+        {
+            for digit in field.iter_mut().rev() {
+                *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+            rest = behind.get_mut(1..).unwrap_or_default();
+        }
+        text
+    }
+
     /// Go's `RFC3339Nano`: as `Display`, but without trailing zeros of the fraction, and without the dot if it is zero.
     pub fn rfc3339_nano(self) -> String {
-        let text = self.to_string();
+        let text = self.written();
+        let text = str::from_utf8(&text).unwrap_or_default();
         let whole = text.trim_end_matches('Z').trim_end_matches('0');
         // With zero milliseconds the trimming ends at the dot; otherwise at a digit that belongs to the fraction.
-        format!("{}Z", whole.trim_end_matches('.'))
+        [whole.trim_end_matches('.'), "Z"].concat()
     }
 
     /// Reads RFC 3339: any offset, `T`, `t` or a space between date and time, any number of fraction digits (what is
@@ -101,15 +133,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.0.clamp(Self::ZERO_TIME.0, LAST_WRITABLE);
-        let (year, month, day) = civil_from_days(ms.div_euclid(DAY_MS));
-        let of_day = ms.rem_euclid(DAY_MS);
-        let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
-        let (second, milli) = (of_day / 1_000 % 60, of_day % 1_000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        )
+        f.write_str(str::from_utf8(&self.written()).unwrap_or_default())
     }
 }
 

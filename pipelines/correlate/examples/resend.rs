@@ -6,7 +6,6 @@
     reason = "it measures time, and ends where it cannot"
 )]
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use alert::{LabelSet, Timestamp, group_key};
@@ -35,12 +34,9 @@ fn record(number: usize, second: i64) -> Record {
     ]);
     let group_labels = labels.only(["alertname", "pod"]);
     let key = group_key("{}", &group_labels);
-    let annotations = BTreeMap::from([
-        (
-            "description".to_owned(),
-            "Pod has been restarting 12 times in 10 minutes.".to_owned(),
-        ),
-        ("summary".to_owned(), "Pod is crash looping.".to_owned()),
+    let annotations = LabelSet::from([
+        ("description", "Pod has been restarting 12 times in 10 minutes."),
+        ("summary", "Pod is crash looping."),
     ]);
     let update = AlertUpdate {
         fingerprint: labels.fingerprint(),
@@ -55,10 +51,10 @@ fn record(number: usize, second: i64) -> Record {
         copy: 0,
         copies: 1,
         route: "{}".to_owned(),
-        group_labels: group_labels.into_map(),
+        group_labels,
         moved_from: None,
         body: AlertBody {
-            labels: labels.into_map(),
+            labels,
             annotations,
             generator_url: "http://prometheus-1:9090/graph?g0.expr=rate&g0.tab=1".to_owned(),
             ..AlertBody::default()

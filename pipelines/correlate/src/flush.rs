@@ -1,6 +1,6 @@
 //! Ticks, flushes, and route's answers to them.
 
-use alert::{GroupHash, LabelSet, PromDuration, Timestamp, compare_for_notification};
+use alert::{GroupHash, PromDuration, Timestamp, compare_for_notification};
 use processor::{Context, Poison, Timer};
 use schemas::{
     AlertPhase, CorrelateAlert, Flush, FlushAlert, FlushSettled, GroupPhase, Look, MAX_RECORD_BYTES, body_size,
@@ -220,21 +220,14 @@ fn send(
 
 /// The alerts of a group, ordered as notifications show them.
 fn carried(hash: GroupHash, cx: &Context<'_, Never>) -> Result<Vec<FlushAlert>, Poison> {
-    let mut found: Vec<(LabelSet, FlushAlert)> = Vec::new();
-    for (key, mut alert) in alerts::in_group(cx, hash, &alerts::prefix(hash), usize::MAX)? {
+    let mut found: Vec<FlushAlert> = Vec::new();
+    for (key, alert) in alerts::in_group(cx, hash, &alerts::prefix(hash), usize::MAX)? {
         if alert.phase != AlertPhase::Settled {
-            let labels = LabelSet::from(std::mem::take(&mut alert.body.labels));
-            found.push((labels, flush_alert(fingerprint(&key), alert)));
+            found.push(flush_alert(fingerprint(&key), alert));
         }
     }
-    found.sort_by(|(a, _), (b, _)| compare_for_notification(a, b));
-    Ok(found
-        .into_iter()
-        .map(|(labels, mut alert)| {
-            alert.body.labels = labels.into_map();
-            alert
-        })
-        .collect())
+    found.sort_by(|a, b| compare_for_notification(&a.body.labels, &b.body.labels));
+    Ok(found)
 }
 
 fn flush_alert(fingerprint: alert::Fingerprint, alert: CorrelateAlert) -> FlushAlert {

@@ -79,11 +79,11 @@ impl Group {
     }
 
     /// Stores it.
-    pub(crate) fn save(&self, cx: &mut Context<'_, Never>) -> Result<(), Poison> {
+    pub(crate) fn save(self, cx: &mut Context<'_, Never>) -> Result<(), Poison> {
         cx.put(
             StateKey::new(self.hash, CORRELATE_GROUP),
             &self.timers,
-            &wire::pack(&self.record.clone().shortened())?,
+            &wire::pack(&self.record.shortened())?,
         );
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! What a new config does to alerts that are under way or in state: which groups they leave, and which they gain.
 
-use std::collections::BTreeMap;
-
 use alert::{Fingerprint, GroupId, LabelSet};
 use config::Config;
 use policy::{Placement, walk};
@@ -79,9 +77,9 @@ pub(crate) fn update(
     if !may_move(versions, update.config_version) || update.hops >= MAX_HOPS {
         return Ok(true);
     }
-    let labels = LabelSet::from(update.body.labels.clone());
+    let labels = &update.body.labels;
     let old = versions.at(update.config_version).map(AsRef::as_ref);
-    let plan = plan(old, config, &labels, id, update.copy == 0);
+    let plan = plan(old, config, labels, id, update.copy == 0);
     for (copy, place) in plan.gains {
         let moved = AlertUpdate {
             hops: update.hops.saturating_add(1),
@@ -105,7 +103,7 @@ fn send(
         copy: i32::try_from(copy).unwrap_or(i32::MAX),
         copies: i32::try_from(copies).unwrap_or(i32::MAX),
         route: place.route_id.as_str().to_owned(),
-        group_labels: place.group_labels.into_map(),
+        group_labels: place.group_labels,
         ..update
     };
     cx.send(topics::ALERTS, place.group_id.as_str(), wire::pack(&update)?);
@@ -180,9 +178,9 @@ fn compare(
     if alert.phase == AlertPhase::Settled {
         return Ok(());
     }
-    let labels = LabelSet::from(alert.body.labels.clone());
+    let labels = &alert.body.labels;
     let old = versions.at(group.record.config_version).map(AsRef::as_ref);
-    let plan = plan(old, config, &labels, &group.id, true);
+    let plan = plan(old, config, labels, &group.id, true);
     for (copy, place) in plan.gains {
         let moved = moved(&group.id, alerts::fingerprint(key), alert);
         send(versions, moved, copy, plan.copies, place, cx)?;
@@ -214,7 +212,7 @@ fn moved(from: &GroupId, fingerprint: Fingerprint, alert: &CorrelateAlert) -> Al
         copy: 0,
         copies: 0,
         route: String::new(),
-        group_labels: BTreeMap::new(),
+        group_labels: LabelSet::new(),
         moved_from: Some(from.0.clone()),
         body: alert.body.clone(),
     }

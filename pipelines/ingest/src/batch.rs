@@ -218,8 +218,8 @@ fn named(alert: &Alert) -> String {
 /// What an alert says, beside its times; taken out of it.
 pub(crate) fn take_body(alert: &mut Alert) -> AlertBody {
     AlertBody {
-        labels: std::mem::take(&mut alert.labels).into_map(),
-        annotations: std::mem::take(&mut alert.annotations).into_map(),
+        labels: std::mem::take(&mut alert.labels),
+        annotations: std::mem::take(&mut alert.annotations),
         generator_url: std::mem::take(&mut alert.generator_url),
         expr: alert.expr.take(),
         value: alert.value,

@@ -73,12 +73,12 @@ impl Pairs {
     }
 }
 
-impl From<BTreeMap<String, String>> for Pairs {
+impl From<LabelSet> for Pairs {
     /// What is in memory already.
-    fn from(texts: BTreeMap<String, String>) -> Self {
+    fn from(texts: LabelSet) -> Self {
         Self {
-            empty: texts.values().filter(|value| value.is_empty()).count(),
-            texts,
+            empty: texts.iter().filter(|(_, value)| value.is_empty()).count(),
+            texts: texts.to_map(),
             ..Self::default()
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn place(
         copy: 0,
         copies: int(landed.len()),
         route: String::new(),
-        group_labels: std::collections::BTreeMap::new(),
+        group_labels: alert::LabelSet::new(),
         moved_from: None,
         body,
     };
@@ -45,12 +45,12 @@ pub(crate) fn place(
     for (copy, placement) in landed.into_iter().enumerate() {
         update.copy = int(copy);
         placement.route_id.as_str().clone_into(&mut update.route);
-        update.group_labels = placement.group_labels.into_map();
+        update.group_labels = placement.group_labels;
         match encoded(&update) {
             Ok(bytes) => records.push((placement.group_id, bytes)),
             Err(why) => {
                 records.truncate(before);
-                alert.labels = update.body.labels.into();
+                alert.labels = update.body.labels;
                 return Err(why);
             }
         }
@@ -63,7 +63,7 @@ fn encoded(update: &AlertUpdate) -> Result<Vec<u8>, (Reason, String)> {
     if bytes.len() > MAX_RECORD_BYTES {
         let message = format!(
             "alert {:?} ({}): {} bytes as a record, at most {MAX_RECORD_BYTES} are taken",
-            crate::refused::shortened(update.body.labels.get("alertname").map_or("", String::as_str)),
+            crate::refused::shortened(update.body.labels.value("alertname")),
             update.fingerprint,
             bytes.len(),
         );
@@ -83,7 +83,7 @@ fn content_hash(body: &AlertBody) -> i64 {
     let mut hash = Xxh3::new();
     for map in [&body.labels, &body.annotations] {
         number(&mut hash, map.len());
-        for (name, value) in map {
+        for (name, value) in map.iter() {
             text(&mut hash, name);
             text(&mut hash, value);
         }

@@ -54,7 +54,7 @@ pub struct Received {
     /// The hash of the labels as received, as far as they were held.
     key: Fingerprint,
     /// The first of them, shortened.
-    shown: BTreeMap<String, String>,
+    shown: LabelSet,
     /// How many there were.
     count: usize,
 }

@@ -333,16 +333,13 @@ fn bad_alerts_are_refused_and_their_neighbours_kept() {
             |name: &str| format!(r#"{{"labels":{{"alertname":"{name}","empty":""}},"annotations":{{"kept":""}}}}"#);
         let batch = take(&format!("[{},{bad},{}]", good("first"), good("last")));
         let kept = taken(&batch);
-        let names: Vec<&str> = kept
-            .iter()
-            .map(|alert| alert.body.labels["alertname"].as_str())
-            .collect();
+        let names: Vec<&str> = kept.iter().map(|alert| alert.body.labels.value("alertname")).collect();
         assert_eq!((names, batch.refused.len()), (vec!["first", "last"], 1), "{message}");
         let refused = &batch.refused[0];
         assert_eq!((refused.index, refused.reason), (1, reason), "{message}");
         assert!(refused.message.starts_with(message), "{message}: {}", refused.message);
         let body = &kept[0].body;
-        assert!(!body.labels.contains_key("empty") && body.annotations.contains_key("kept"));
+        assert!(!body.labels.contains("empty") && body.annotations.contains("kept"));
     }
 }
 
@@ -364,7 +361,7 @@ fn the_journal_names_the_refused_within_bounds() {
         ("alert.refused", Some(key), NOW)
     );
     assert_eq!(entry.labels.len(), 32);
-    assert!(entry.labels.values().all(|text| text.len() <= 260));
+    assert!(entry.labels.iter().all(|(_, text)| text.len() <= 260));
     assert_eq!(entry.fields["labels"], "200");
     assert_eq!(
         (entry.fields["rule"].as_str(), entry.fields["by"].as_str()),

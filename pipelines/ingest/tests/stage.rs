@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use ingest_pipeline::{Format, Ingest, Tally};
 use processor::{Driver, Poison, Said};
 use schemas::{AlertEvent, AlertUpdate, ConfigVersion, EventKind, JournalEntry, decode, encode, topics};
@@ -51,11 +51,8 @@ fn updates(driver: &mut Driver<Ingest>) -> Vec<(String, AlertUpdate)> {
         .collect()
 }
 
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+fn map(pairs: &[(&str, &str)]) -> LabelSet {
+    pairs.iter().copied().collect()
 }
 
 #[test]
@@ -82,7 +79,7 @@ fn an_alert_goes_to_each_of_its_groups_as_a_numbered_copy() {
         copy: 0,
         copies: 2,
         route: r#"{}/{team="db"}"#.to_owned(),
-        group_labels: BTreeMap::new(),
+        group_labels: LabelSet::new(),
         moved_from: None,
         body: schemas::AlertBody {
             labels: map(&[("alertname", "A"), ("severity", "critical"), ("team", "db")]),
@@ -140,7 +137,7 @@ fn avro(kind: EventKind, ends_at: Option<Timestamp>) -> Vec<u8> {
         source: None,
         kind,
         labels: map(&[("alertname", "A")]),
-        annotations: BTreeMap::new(),
+        annotations: LabelSet::new(),
         starts_at: None,
         ends_at,
         generator_url: None,

@@ -35,7 +35,7 @@ fn request(chain: &[&str], only: &[&str]) -> NotificationRequest {
         only: only.iter().map(|name| (*name).into()).collect(),
         route: String::new(),
         group_key: String::new(),
-        group_labels: BTreeMap::new(),
+        group_labels: alert::LabelSet::new(),
         acknowledged_by: None,
         acknowledged_at: None,
         config_version: 1,

@@ -1,10 +1,12 @@
 //! The webhook's body, version 4, byte for byte as Alertmanager 0.34 writes it.
 
-use std::collections::BTreeMap;
+use std::io;
 
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use schemas::FlushAlert;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 
 /// What a message is made of.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +18,7 @@ pub struct Message<'a> {
     /// Alertmanager's group key.
     pub group_key: &'a str,
     /// The group's labels.
-    pub group_labels: &'a BTreeMap<String, String>,
+    pub group_labels: &'a LabelSet,
     /// Where people find us.
     pub external_url: &'a str,
     /// The alerts, in the order in which they are shown.
@@ -33,13 +35,13 @@ struct Webhook<'a> {
     alerts: Vec<WebhookAlert<'a>>,
     notification_reason: &'a str,
     #[serde(rename = "groupLabels")]
-    group_labels: &'a BTreeMap<String, String>,
+    group_labels: &'a LabelSet,
     #[serde(rename = "commonLabels")]
-    common_labels: BTreeMap<&'a str, &'a str>,
+    common_labels: LabelSet,
     #[serde(rename = "commonAnnotations")]
-    common_annotations: BTreeMap<&'a str, &'a str>,
+    common_annotations: LabelSet,
     #[serde(rename = "routeLabels")]
-    route_labels: BTreeMap<&'a str, &'a str>,
+    route_labels: LabelSet,
     #[serde(rename = "externalURL")]
     external_url: &'a str,
     version: &'static str,
@@ -52,8 +54,8 @@ struct Webhook<'a> {
 #[derive(Serialize)]
 struct WebhookAlert<'a> {
     status: &'static str,
-    labels: &'a BTreeMap<String, String>,
-    annotations: &'a BTreeMap<String, String>,
+    labels: &'a LabelSet,
+    annotations: &'a LabelSet,
     #[serde(rename = "startsAt")]
     starts_at: String,
     #[serde(rename = "endsAt")]
@@ -62,6 +64,9 @@ struct WebhookAlert<'a> {
     generator_url: &'a str,
     fingerprint: String,
 }
+
+/// What a body takes with one alert of some labels, roughly.
+const FIRST_CAPACITY: usize = 2 * 1024;
 
 const FIRING: &str = "firing";
 const RESOLVED: &str = "resolved";
@@ -83,15 +88,16 @@ pub fn webhook(message: &Message<'_>) -> Result<Vec<u8>, serde_json::Error> {
         group_labels: message.group_labels,
         common_labels: common(shown.iter().map(|alert| &alert.body.labels)),
         common_annotations: common(shown.iter().map(|alert| &alert.body.annotations)),
-        route_labels: BTreeMap::new(),
+        route_labels: LabelSet::new(),
         external_url: message.external_url,
         version: "4",
         group_key: message.group_key,
         truncated_alerts: message.alerts.len() - shown.len(),
     };
-    let mut body = go_escaped(&serde_json::to_string(&whole)?);
-    body.push('\n');
-    Ok(body.into_bytes())
+    let mut body = Vec::with_capacity(FIRST_CAPACITY);
+    whole.serialize(&mut Serializer::with_formatter(&mut body, GoFormatter))?;
+    body.push(b'\n');
+    Ok(body)
 }
 
 /// Firing when any of them fires.
@@ -122,18 +128,15 @@ fn one(alert: &FlushAlert) -> WebhookAlert<'_> {
 }
 
 /// The pairs that all have. As in Go's map lookup, one that is absent has the empty value.
-fn common<'a>(mut sets: impl Iterator<Item = &'a BTreeMap<String, String>>) -> BTreeMap<&'a str, &'a str> {
+fn common<'a>(mut sets: impl Iterator<Item = &'a LabelSet>) -> LabelSet {
     let Some(first) = sets.next() else {
-        return BTreeMap::new();
+        return LabelSet::new();
     };
-    let mut common: BTreeMap<&str, &str> = first
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let mut common: Vec<_> = first.iter().collect();
     for set in sets {
-        common.retain(|name, value| set.get(*name).map_or("", String::as_str) == *value);
+        common.retain(|(name, value)| set.value(name) == *value);
     }
-    common
+    common.into_iter().collect()
 }
 
 /// Go's `regexp.QuoteMeta`.
@@ -148,20 +151,36 @@ fn quote_meta(text: &str) -> String {
     quoted
 }
 
-/// What Go's `json.Encoder` escapes beyond JSON's own rules; outside of strings JSON has none of these.
-fn go_escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len() + json.len() / 16);
-    for c in json.chars() {
-        match c {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            _ => escaped.push(c),
+/// JSON as Go's `json.Encoder` writes it, which escapes more than JSON's own rules ask for.
+struct GoFormatter;
+
+impl Formatter for GoFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.bytes().position(is_suspect) {
+            let (plain, from) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let mut chars = from.chars();
+            let c = chars.next().unwrap_or_default();
+            match c {
+                '<' => writer.write_all(b"\\u003c"),
+                '>' => writer.write_all(b"\\u003e"),
+                '&' => writer.write_all(b"\\u0026"),
+                '\u{2028}' => writer.write_all(b"\\u2028"),
+                '\u{2029}' => writer.write_all(b"\\u2029"),
+                _ => writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }?;
+            rest = chars.as_str();
         }
+        writer.write_all(rest.as_bytes())
     }
-    escaped
+}
+
+/// Whether a character that Go escapes begins with this byte; of those beyond ASCII others do, too.
+fn is_suspect(byte: u8) -> bool {
+    /// What U+2028 and U+2029 begin with in UTF-8.
+    const SEPARATOR: u8 = 0xE2;
+    matches!(byte, b'<' | b'>' | b'&' | SEPARATOR)
 }
 
 #[cfg(test)]

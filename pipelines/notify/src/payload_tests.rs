@@ -1,15 +1,12 @@
 //! The body against what Go's `encoding/json` wrote for the same values.
 
-use alert::Fingerprint;
+use alert::{Fingerprint, LabelSet};
 use schemas::AlertBody;
 
 use super::*;
 
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+fn map(pairs: &[(&str, &str)]) -> LabelSet {
+    pairs.iter().copied().collect()
 }
 
 fn alert(resolved: bool, labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> FlushAlert {
@@ -30,7 +27,7 @@ fn alert(resolved: bool, labels: &[(&str, &str)], annotations: &[(&str, &str)]) 
 fn body(alerts: &[FlushAlert], max_alerts: u64) -> serde_json::Value {
     let alerts: Vec<_> = alerts.iter().collect();
     let (receiver, reason, group_key, external_url) = ("r", "first notification", "{}:{}", "");
-    let group_labels = BTreeMap::new();
+    let group_labels = LabelSet::new();
     let message = Message {
         receiver,
         reason,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::{LabelSet, Timestamp};
+use alert::Timestamp;
 use config::{Config, Integration, Source};
 use policy::SilenceIndex;
 use processor::{Poison, TableChange};
@@ -54,8 +54,7 @@ impl Tables {
             return None;
         }
         alerts.into_iter().find_map(|alert| {
-            let labels = LabelSet::from(alert.body.labels.clone());
-            let by = self.silences.muted_by(&labels, now);
+            let by = self.silences.muted_by(&alert.body.labels, now);
             (!by.is_empty()).then(|| format!("alert {} is silenced by {}", alert.fingerprint, by.join(", ")))
         })
     }

@@ -56,7 +56,7 @@ fn place(route: &Route, labels: &LabelSet) -> Placement {
     Placement {
         route_id: route.id.clone(),
         receiver: route.receiver.clone(),
-        group_id: GroupId::new(&group_key, route.ordinal),
+        group_id: GroupId::new(group_key.clone(), route.ordinal),
         group_key,
         group_labels,
     }

@@ -36,13 +36,13 @@ impl Batch {
         let mut batch = Self::default();
         let mut since = None;
         alerts.retain(|alert| {
-            let labels = LabelSet::from(alert.body.labels.clone());
-            let silences = view.silences.muted_by(&labels, now);
+            let labels = &alert.body.labels;
+            let silences = view.silences.muted_by(labels, now);
             if silences.is_empty() {
                 return true;
             }
             batch.muted.insert(alert.fingerprint);
-            batch.muted_until = earliest([batch.muted_until, view.silences.muted_until(&labels, now)]);
+            batch.muted_until = earliest([batch.muted_until, view.silences.muted_until(labels, now)]);
             if !alert.resolved {
                 batch.firing_muted += 1;
                 let began = silences
@@ -107,22 +107,7 @@ pub(crate) fn fingerprints(bits: &[i64]) -> BTreeSet<Fingerprint> {
 
 /// Alerts in the order of a message.
 pub(crate) fn sort(alerts: &mut [FlushAlert]) {
-    alerts.sort_by_cached_key(|alert| Ordered(LabelSet::from(alert.body.labels.clone())));
-}
-
-#[derive(PartialEq, Eq)]
-struct Ordered(LabelSet);
-
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        compare_for_notification(&self.0, &other.0)
-    }
-}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+    alerts.sort_by(|a, b| compare_for_notification(&a.body.labels, &b.body.labels));
 }
 
 /// Whose incident it is and how severe: of what fires, the severest alert with a team that is declared.
@@ -133,8 +118,8 @@ pub(crate) fn owner(alerts: &[FlushAlert], receiver: &str, view: &View) -> (Opti
     let firing = alerts
         .iter()
         .filter(|alert| !alert.resolved)
-        .map(|alert| LabelSet::from(alert.body.labels.clone()));
-    let mut ranked: Vec<(u32, LabelSet)> = firing.map(|labels| (severity_rank(config, &labels), labels)).collect();
+        .map(|alert| &alert.body.labels);
+    let mut ranked: Vec<(u32, &LabelSet)> = firing.map(|labels| (severity_rank(config, labels), labels)).collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     let team = ranked
         .iter()

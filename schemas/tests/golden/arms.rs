@@ -155,7 +155,7 @@ fn what_is_absent_or_empty_goes_there_and_back() {
     });
     round_trip(&Flush {
         alerts: vec![],
-        group_labels: [].into(),
+        group_labels: alert::LabelSet::new(),
         ..samples::flush()
     });
     round_trip(&JournalEntry::default());

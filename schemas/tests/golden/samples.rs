@@ -1,7 +1,5 @@
 //! One record of each kind that flows, with every field filled.
 
-use std::collections::BTreeMap;
-
 use alert::{Fingerprint, SilenceMatcher, Timestamp};
 use schemas::{
     AlertBody, AlertEvent, AlertUpdate, Command, CommandAction, ConfigVersion, DeadLetter, EventKind, Flush,
@@ -13,7 +11,7 @@ pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-pub(crate) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn texts<M: FromIterator<(String, String)>>(pairs: &[(&str, &str)]) -> M {
     pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -50,7 +50,7 @@ fn a_group_id_holds_the_key_and_the_ordinal() {
     ];
     for key in keys.map(GroupKey) {
         for (ordinal, suffix) in [(0, ""), (1, "#1"), (u32::MAX, "#4294967295")] {
-            let id = GroupId::new(&key, ordinal);
+            let id = GroupId::new(key.clone(), ordinal);
             assert_eq!(id.as_str(), format!("{key}{suffix}"));
             assert_eq!((id.group_key(), id.ordinal()), (key.clone(), ordinal));
         }
@@ -60,7 +60,7 @@ fn a_group_id_holds_the_key_and_the_ordinal() {
 #[test]
 fn hash_and_partition_stay_as_they_are() {
     // A change of any of these would move every group: the values are part of the layout.
-    let id = GroupId::new(&GroupKey("{}:{}".into()), 0);
+    let id = GroupId::new(GroupKey("{}:{}".into()), 0);
     let hash = id.hash();
     assert_eq!(hash.to_string().parse(), Ok(hash));
     // xxHash's published values for no input at all.

@@ -390,7 +390,7 @@ fn sweep_in_slices(alerts: usize, crash: bool) {
                 ..EMPTY
             })
             .remove(0);
-        update.body.labels.insert("n".to_owned(), n.to_string());
+        update.body.labels.insert("n", n.to_string());
         update.fingerprint = alert::LabelSet::from(update.body.labels.clone()).fingerprint();
         world.driver.record(&group, encode(&update).unwrap());
     }

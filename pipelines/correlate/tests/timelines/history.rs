@@ -207,7 +207,7 @@ impl History {
                 assert_eq!(key.kind(), Some(CORRELATE_ALERT));
                 let group = by_hash.get(&key.group().unwrap()).cloned().unwrap_or_default();
                 let alert: CorrelateAlert = decode(bytes).unwrap();
-                let name = alert.body.labels.get("alertname").cloned().unwrap_or_default();
+                let name = alert.body.labels.value("alertname").to_owned();
                 state.alerts.push((group, name, alert));
             }
         }

@@ -1,7 +1,5 @@
 //! An incident's life: quiet, firing again, what a settled flush takes away, and its end.
 
-use std::collections::BTreeMap;
-
 use alert::{LabelSet, compare_for_notification};
 use schemas::{Flush, MAX_RECORD_BYTES, decode, encode};
 
@@ -148,8 +146,8 @@ fn a_flush_is_sorted_as_notifications_show_it_and_comes_in_parts() {
     for n in 0..600 {
         let (group, template) = world.updates(&post).remove(0);
         let mut update = template;
-        update.body.labels = BTreeMap::from([("instance".to_owned(), format!("{:03}", (n * 7) % 600))]);
-        update.body.annotations = BTreeMap::from([("text".to_owned(), long.clone())]);
+        update.body.labels = LabelSet::from([("instance", format!("{:03}", (n * 7) % 600))]);
+        update.body.annotations = LabelSet::from([("text", &long)]);
         update.fingerprint = LabelSet::from(update.body.labels.clone()).fingerprint();
         world.driver.record(&group, encode(&update).unwrap());
     }

@@ -1,8 +1,6 @@
 //! Re-sends, changes, resolves, and what arrives too late.
 
-use std::collections::BTreeMap;
-
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use correlate_pipeline::{Step as Taken, arrive};
 use schemas::AlertPhase::{self, Firing, Resolved, Settled};
 use schemas::{AlertBody, AlertUpdate, CorrelateAlert};
@@ -247,7 +245,7 @@ fn update(starts: i64, ends: i64, received: i64, content_hash: i64) -> AlertUpda
         copy: 0,
         copies: 1,
         route: "{}".to_owned(),
-        group_labels: BTreeMap::new(),
+        group_labels: LabelSet::new(),
         moved_from: None,
         body: AlertBody::default(),
     }

@@ -297,7 +297,7 @@ fn an_older_update_that_overlaps_widens_and_says_nothing_new() {
     let alert = &known(&world)[0];
     assert_eq!(alert.starts_at, Timestamp::from_secs(START + 40));
     assert_eq!(alert.ends_at, Timestamp::from_secs(START + 340));
-    assert_eq!(alert.body.annotations["text"], "new");
+    assert_eq!(alert.body.annotations.value("text"), "new");
 }
 
 /// 5.3: a change that people see is carried by the next flush; the state keeps since when it fires.

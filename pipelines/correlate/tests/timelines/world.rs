@@ -249,9 +249,9 @@ impl<P: Processor<Effect = Never>> World<P> {
             .unwrap_or_else(|| i64::try_from(self.configs.len()).unwrap());
         let places = policy::walk(&self.configs[usize::try_from(version).unwrap() - 1], &labels);
         let copies = i32::try_from(places.len()).unwrap();
-        let annotations = BTreeMap::from([("text".to_owned(), post.text.to_owned())]);
+        let annotations = LabelSet::from([("text", post.text)]);
         let body = AlertBody {
-            labels: labels.as_map().clone(),
+            labels: labels.clone(),
             annotations,
             ..AlertBody::default()
         };
@@ -275,7 +275,7 @@ impl<P: Processor<Effect = Never>> World<P> {
                     copy,
                     copies,
                     route: place.route_id.as_str().to_owned(),
-                    group_labels: place.group_labels.into_map(),
+                    group_labels: place.group_labels,
                     moved_from: None,
                     body: body.clone(),
                 };
@@ -319,7 +319,7 @@ impl<P: Processor<Effect = Never>> World<P> {
                 let flush: Flush = decode(bytes).unwrap();
                 let alerts = flush.alerts.iter().map(|alert| {
                     let sign = if alert.resolved { '-' } else { '+' };
-                    format!(" {sign}{}", alert.body.labels["alertname"])
+                    format!(" {sign}{}", alert.body.labels.value("alertname"))
                 });
                 Some(format!("flush {}{group}:{}", flush.flush, alerts.collect::<String>()))
             }
@@ -328,7 +328,7 @@ impl<P: Processor<Effect = Never>> World<P> {
             GroupMoved::NAME => Some(format!("moved{group}")),
             AlertUpdate::NAME => {
                 let update: AlertUpdate = decode(bytes).unwrap();
-                Some(format!("send {} to {key}", update.body.labels["alertname"]))
+                Some(format!("send {} to {key}", update.body.labels.value("alertname")))
             }
             JournalEntry::NAME => {
                 let entry: JournalEntry = decode(bytes).unwrap();

@@ -276,7 +276,7 @@ pub(crate) fn alert(instance: &str, resolved: bool) -> FlushAlert {
         ends_at: secs(240),
         updated_at: secs(-1),
         body: AlertBody {
-            labels: labels.into_map(),
+            labels: labels,
             ..AlertBody::default()
         },
     }
@@ -312,7 +312,7 @@ pub(crate) fn request(chain: &[&str]) -> NotificationRequest {
         only: Vec::new(),
         route: "{}".into(),
         group_key: GROUP.into(),
-        group_labels: BTreeMap::from([("alertname".into(), "Disk".into())]),
+        group_labels: LabelSet::from([("alertname", "Disk")]),
         acknowledged_by: None,
         acknowledged_at: None,
         config_version: 1,

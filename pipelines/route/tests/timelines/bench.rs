@@ -40,7 +40,7 @@ pub(crate) enum Reply {
 /// An alert as the small correlate has it.
 #[derive(Debug, Clone)]
 struct Kept {
-    labels: BTreeMap<String, String>,
+    labels: LabelSet,
     resolved: bool,
     changed: i64,
 }
@@ -232,7 +232,7 @@ impl Bench {
 
     fn alert(&self, kept: &Kept) -> FlushAlert {
         FlushAlert {
-            fingerprint: LabelSet::from(kept.labels.clone()).fingerprint(),
+            fingerprint: kept.labels.fingerprint(),
             resolved: kept.resolved,
             starts_at: Timestamp::from_millis(START),
             ends_at: self.now(),
@@ -396,7 +396,7 @@ impl Bench {
                 format!(
                     "{}{}",
                     if alert.resolved { "-" } else { "+" },
-                    alert.body.labels["name"]
+                    alert.body.labels.value("name")
                 )
             })
             .collect();

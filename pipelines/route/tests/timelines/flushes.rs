@@ -1,6 +1,6 @@
 //! What a flush says, by the notification log.
 
-use alert::Timestamp;
+use alert::{LabelSet, Timestamp};
 use schemas::{OutcomeKind, RequestKind};
 
 use crate::bench::{Bench, PLAIN, Reply};
@@ -329,7 +329,7 @@ fn a_flush_of_a_route_that_is_gone_is_settled_unsaid() {
         tick: bench.now(),
         route: "{}/{team=\"gone\"}".to_owned(),
         group_key: String::new(),
-        group_labels: std::collections::BTreeMap::new(),
+        group_labels: LabelSet::new(),
         incident_id: "i1".to_owned(),
         opened_at: bench.now(),
         config_version: 1,

@@ -61,7 +61,7 @@ fn parts(bench: &Bench, alerts: usize, per_part: usize) -> Vec<Flush> {
         tick: bench.now(),
         route: "{}".to_owned(),
         group_key: GROUP.to_owned(),
-        group_labels: std::collections::BTreeMap::new(),
+        group_labels: alert::LabelSet::new(),
         incident_id: "i1".to_owned(),
         opened_at: bench.now(),
         config_version: 1,

@@ -372,10 +372,10 @@ fn a_silence_of_many_groups_finds_them_all() {
 
 /// The first flush of another group, with one alert that fires.
 fn first_flush(driver: &Driver<Route>, group: &str, incident: &str) -> Flush {
-    let labels: BTreeMap<String, String> = [("name".to_owned(), "a".to_owned())].into();
+    let labels = LabelSet::from([("name", "a")]);
     let now = driver.now();
     let alert = FlushAlert {
-        fingerprint: LabelSet::from(labels.clone()).fingerprint(),
+        fingerprint: labels.fingerprint(),
         resolved: false,
         starts_at: now,
         ends_at: now,
@@ -392,7 +392,7 @@ fn first_flush(driver: &Driver<Route>, group: &str, incident: &str) -> Flush {
         tick: now,
         route: "{}".to_owned(),
         group_key: group.to_owned(),
-        group_labels: BTreeMap::new(),
+        group_labels: LabelSet::new(),
         incident_id: incident.to_owned(),
         opened_at: now,
         config_version: 1,

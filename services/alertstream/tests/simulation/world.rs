@@ -273,10 +273,10 @@ impl World {
                 copy,
                 copies,
                 route: placement.route_id.to_string(),
-                group_labels: placement.group_labels.into_map(),
+                group_labels: placement.group_labels,
                 moved_from: None,
                 body: AlertBody {
-                    labels: labels.as_map().clone(),
+                    labels: labels.clone(),
                     ..AlertBody::default()
                 },
             };

@@ -65,7 +65,7 @@ fn named(name: &str) -> LabelSet {
 /// A receiver's labels; `name` is always among them.
 pub(super) fn receiver_labels(receiver: &Receiver) -> LabelSet {
     let mut labels = LabelSet::from(receiver.labels.clone());
-    labels.insert("name", &*receiver.name);
+    labels.insert("name", &receiver.name);
     labels
 }
 

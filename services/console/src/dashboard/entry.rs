@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alert::LabelSet;
 use schemas::JournalEntry;
 use serde::Serialize;
 
@@ -21,7 +22,8 @@ pub(super) struct Entry {
     pub(super) incident: Option<String>,
     fingerprint: Option<String>,
     receiver: Option<String>,
-    labels: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "BTreeMap<String, String>"))]
+    labels: LabelSet,
     fields: BTreeMap<String, String>,
     config_version: u64,
     /// Joins all that one arrival caused.

@@ -5,7 +5,7 @@
 //! back it looked and with what to go on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -96,9 +96,8 @@ impl Question {
         self.kinds.is_empty() || self.kinds.iter().any(|kind| entry.kind.starts_with(kind.as_str()))
     }
 
-    fn has_labels(&self, labels: BTreeMap<String, String>) -> bool {
-        let labels = LabelSet::from(labels);
-        self.labels.iter().all(|matcher| matcher.matches(&labels))
+    fn has_labels(&self, labels: &LabelSet) -> bool {
+        self.labels.iter().all(|matcher| matcher.matches(labels))
     }
 }
 
@@ -123,7 +122,7 @@ impl Finds<'_> {
             return;
         }
         let Some(entry) = kept.entry() else { return };
-        let meets = self.question.has_labels(entry.labels.clone());
+        let meets = self.question.has_labels(&entry.labels);
         if let Some(incident) = entry
             .incident_id
             .as_ref()
@@ -153,7 +152,7 @@ impl Finds<'_> {
             return *known;
         }
         let (app, question) = (self.app, self.question);
-        let of_group = |held: Held<'_>| held.alerts().any(|(_, alert)| question.has_labels(alert.body.labels));
+        let of_group = |held: Held<'_>| held.alerts().any(|(_, alert)| question.has_labels(&alert.body.labels));
         let found = app
             .view
             .incident(incident)

@@ -1,6 +1,5 @@
 //! Everything about one incident: what fires, who has it, what was told to whom, and every decision with its reason.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +45,10 @@ pub(super) struct AlertShown {
     state: AlertState,
     starts_at: i64,
     ends_at: i64,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
+    labels: LabelSet,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
+    annotations: LabelSet,
     generator_url: Option<String>,
     /// The rule's expression: the alert's own, else the one in `generatorUrl`.
     expr: Option<String>,
@@ -74,7 +75,7 @@ impl AlertShown {
             starts_at: alert.starts_at.millis(),
             ends_at: alert.ends_at.millis(),
             muted_by: app.view.silences().muted_by(&labels, app.now()),
-            labels: labels.into_map(),
+            labels: labels,
             annotations: alert.body.annotations,
             generator_url,
             expr,

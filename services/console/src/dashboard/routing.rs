@@ -1,6 +1,6 @@
 //! The routing tree of the running config, and where an alert would go: asked of the code that routes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use alert::{LabelSet, Matcher};
@@ -58,7 +58,8 @@ pub(super) struct Placement {
     integrations: Vec<String>,
     /// Who is told where this receiver fails, in order.
     fallback: Vec<String>,
-    group_labels: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
+    group_labels: LabelSet,
     group_key: String,
     team: Option<String>,
     /// When the first notification would be sent, from now.
@@ -79,7 +80,7 @@ pub(super) struct WhereTo {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
-    labels: BTreeMap<String, String>,
+    labels: LabelSet,
 }
 
 fn no_config() -> Refusal {
@@ -157,7 +158,7 @@ fn placed(config: &Config, labels: &LabelSet, placement: policy::Placement) -> P
         path,
         integrations: integrations(config, &placement.receiver),
         fallback: fallback(config, &placement.receiver),
-        group_labels: placement.group_labels.into_map(),
+        group_labels: placement.group_labels,
         group_key: placement.group_key.0,
         team: match team_of(config, &placement.receiver, labels) {
             Team::Named(name) => Some(name),

@@ -1,7 +1,6 @@
 //! A group and its incident as one row of a list.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alert::{LabelSet, Timestamp};
@@ -145,7 +144,8 @@ pub(super) struct Row {
     /// An alert's summary (or description); may be empty.
     pub(super) summary: String,
     /// The group's labels.
-    pub(super) labels: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
+    pub(super) labels: LabelSet,
     pub(super) team: Option<String>,
     pub(super) severity: Option<String>,
     /// 0 is the worst.
@@ -214,7 +214,7 @@ impl Rows {
             acknowledged_by: incident.acknowledged_by,
             acknowledged_at: incident.acknowledged_at.map(Timestamp::millis),
             ladder: incident.ladder.as_ref().map(Ladder::of),
-            labels: labels.into_map(),
+            labels: labels,
         }
     }
 
@@ -253,7 +253,7 @@ impl Rows {
             acknowledged_by: None,
             acknowledged_at: None,
             ladder: None,
-            labels: labels.into_map(),
+            labels: labels,
         })
     }
 
@@ -285,7 +285,7 @@ pub(super) fn complete(row: &mut Row, held: &Held<'_>) {
         .filter(|alert| alert.phase != AlertPhase::Settled)
         .take(NAMED_BY)
         .collect();
-    let name_of = |alert: &CorrelateAlert| alert.body.labels.get("alertname").cloned();
+    let name_of = |alert: &CorrelateAlert| alert.body.labels.get("alertname").map(str::to_owned);
     let shared = || {
         let first = alerts.first().and_then(name_of)?;
         alerts
@@ -304,12 +304,12 @@ pub(super) fn complete(row: &mut Row, held: &Held<'_>) {
     let name = row
         .labels
         .get("alertname")
-        .cloned()
+        .map(str::to_owned)
         .or_else(shared)
         .unwrap_or_else(labels);
     let summary = alerts.first().and_then(|alert| {
         let said = |name| alert.body.annotations.get(name).filter(|text| !text.trim().is_empty());
-        SUMMARIES.into_iter().find_map(said).cloned()
+        SUMMARIES.into_iter().find_map(said).map(str::to_owned)
     });
     row.name = name;
     row.summary = summary.unwrap_or_default();

@@ -39,7 +39,8 @@ pub(super) struct TeamHit {
 pub(super) struct PreviewAlert {
     group: String,
     incident: String,
-    labels: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "BTreeMap<String, String>"))]
+    labels: LabelSet,
 }
 
 /// What would go quiet.
@@ -117,7 +118,7 @@ impl Counting {
                 self.preview.sample.push(PreviewAlert {
                     group: row.group.clone(),
                     incident: row.id.clone(),
-                    labels: labels.into_map(),
+                    labels: labels,
                 });
             }
         }

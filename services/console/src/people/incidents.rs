@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alert::{Fingerprint, GroupHash, GroupId, Timestamp};
+use alert::{Fingerprint, GroupHash, GroupId, LabelSet, Timestamp};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
@@ -46,7 +46,7 @@ pub(super) struct Summary {
     /// What stands for the group in URLs.
     group: GroupHash,
     group_key: String,
-    pub(super) group_labels: BTreeMap<String, String>,
+    pub(super) group_labels: LabelSet,
     #[serde(serialize_with = "json::time")]
     pub(super) opened_at: Timestamp,
     pub(super) acknowledged_by: Option<String>,
@@ -148,8 +148,8 @@ struct Alert {
     starts_at: Timestamp,
     #[serde(serialize_with = "json::time")]
     ends_at: Timestamp,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
+    labels: LabelSet,
+    annotations: LabelSet,
     #[serde(rename = "generatorURL")]
     generator_url: String,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alert::{GroupHash, Timestamp};
+use alert::{GroupHash, LabelSet, Timestamp};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
@@ -32,7 +32,7 @@ pub(super) struct Shown {
     incident: Option<String>,
     fingerprint: Option<String>,
     receiver: Option<String>,
-    labels: BTreeMap<String, String>,
+    labels: LabelSet,
     fields: BTreeMap<String, String>,
     config_version: u64,
     /// Joins all entries that one arrival caused.

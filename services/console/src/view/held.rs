@@ -3,10 +3,9 @@
 //!
 //! A decoded alert is four times its encoding, and most alerts are never looked at: whoever asks decodes (design 5.7).
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use alert::{Fingerprint, GroupHash};
+use alert::{Fingerprint, GroupHash, LabelSet};
 use dashmap::DashMap;
 use processor::{StateKey, Store, Timers};
 use schemas::{
@@ -105,7 +104,7 @@ pub(crate) struct Texts {
     /// The route's id.
     pub(crate) route: String,
     /// The labels its alerts share by `group_by`.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: LabelSet,
 }
 
 impl Texts {

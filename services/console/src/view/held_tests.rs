@@ -32,8 +32,8 @@ fn alert() -> CorrelateAlert {
         "Pod payments/checkout-7c9d8f6b5-x2x4z restarts 5 times in 10 minutes",
     )]);
     let body = AlertBody {
-        labels: labels().into_map(),
-        annotations: annotations.into_map(),
+        labels: labels(),
+        annotations: annotations,
         generator_url: "http://prometheus.eu/graph?g0.expr=rate(kube_pod_restarts%5B10m%5D)&g0.tab=1".to_owned(),
         ..AlertBody::default()
     };
@@ -57,7 +57,7 @@ fn group() -> CorrelateGroup {
         phase: GroupPhase::Firing,
         group_id: group_id(),
         route: ROUTE.to_owned(),
-        group_labels: group_labels().into_map(),
+        group_labels: group_labels(),
         incident_id: "0123456789abcdef".to_owned(),
         opened_at: NOW,
         config_version: 1,
@@ -74,7 +74,7 @@ fn group() -> CorrelateGroup {
 fn incident() -> RouteIncident {
     RouteIncident {
         group: group_id(),
-        group_labels: group_labels().into_map(),
+        group_labels: group_labels(),
         route: ROUTE.to_owned(),
         receiver: "payments-critical".to_owned(),
         incident_id: group().incident_id,

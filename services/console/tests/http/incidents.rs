@@ -79,7 +79,7 @@ fn request(group: &Group) -> NotificationRequest {
         only: Vec::new(),
         route: String::new(),
         group_key: group.id.0.clone(),
-        group_labels: [].into(),
+        group_labels: alert::LabelSet::new(),
         acknowledged_by: None,
         acknowledged_at: None,
         config_version: 1,

@@ -1,6 +1,5 @@
 //! A console on a simulated log, with records as the stages write them, and requests to it as a process answers them.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -231,9 +230,9 @@ impl World {
     }
 
     pub(crate) fn alert(&self, group: &Group, labels: &LabelSet, phase: AlertPhase) {
-        let annotations = BTreeMap::from([("summary".to_owned(), "<b>&".to_owned())]);
+        let annotations = LabelSet::from([("summary", "<b>&")]);
         let body = AlertBody {
-            labels: labels.clone().into_map(),
+            labels: labels.clone(),
             annotations,
             generator_url: "http://prometheus/graph?a=b&c".to_owned(),
             ..AlertBody::default()
@@ -341,7 +340,7 @@ impl Group {
             phase: GroupPhase::Firing,
             group_id: self.id.0.clone(),
             route: self.route.clone(),
-            group_labels: self.labels.clone().into_map(),
+            group_labels: self.labels.clone(),
             incident_id: self.incident.clone(),
             opened_at: at(-60),
             config_version: 1,
@@ -369,7 +368,7 @@ impl Group {
         };
         RouteIncident {
             group: self.id.0.clone(),
-            group_labels: self.labels.clone().into_map(),
+            group_labels: self.labels.clone(),
             route: self.route.clone(),
             receiver: "db".to_owned(),
             incident_id: self.incident.clone(),

@@ -9,6 +9,8 @@
     reason = "it measures time, and ends where it cannot"
 )]
 
+mod stages;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -21,22 +23,24 @@ use processor::{StateKey, Store, Timers};
 use schemas::{AlertUpdate, UpdateHead, decode, encode};
 use serde::de::IgnoredAny;
 
+/// The program's own: what is measured is mostly small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const IN_A_REQUEST: usize = 256;
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-fn config() -> Current {
+fn config() -> String {
     let mut text = "route:\n  receiver: r\n  group_by: [alertname, cluster]\n  routes:\n".to_owned();
     for team in 0..20 {
         writeln!(text, "    - {{receiver: r, matchers: ['team=\"t{team}\"']}}").expect("a string takes it");
     }
     text.push_str("receivers: [{name: r}]\n");
-    let config = Config::load(
-        Source {
-            name: "a.yml",
-            text: &text,
-        },
-        None,
-    );
+    text
+}
+
+fn current(text: &str) -> Current {
+    let config = Config::load(Source { name: "a.yml", text }, None);
     Current {
         version: 1,
         config: Arc::new(config.expect("it is right")),
@@ -86,6 +90,13 @@ fn each<T, R>(of: &[T], what: impl Fn(&T) -> R) -> usize {
     of.len()
 }
 
+/// The records of a request.
+fn taken(current: &Current, body: &str) -> Vec<(GroupId, Vec<u8>)> {
+    let mut batch = Batch::new(current, NOW);
+    post_alerts(Some("application/json"), body.as_bytes(), &mut batch).expect("they are right");
+    batch.records
+}
+
 fn main() {
     // `cargo bench` says `--bench`; `cargo test` does not.
     let size = if std::env::args().any(|arg| arg == "--bench") {
@@ -97,17 +108,13 @@ fn main() {
         Size { alerts: 500, rounds: 1 }
     };
     let step = |what: &str, round: &mut dyn FnMut() -> usize| step(size, what, round);
-    let current = config();
+    let current = current(&config());
     let alerts: Vec<String> = (0..size.alerts).map(alert).collect();
     let bodies: Vec<String> = alerts
         .chunks(IN_A_REQUEST)
         .map(|chunk| format!("[{}]", chunk.join(",")))
         .collect();
-    let taken = |body: &String| {
-        let mut batch = Batch::new(&current, NOW);
-        post_alerts(Some("application/json"), body.as_bytes(), &mut batch).expect("they are right");
-        batch.records
-    };
+    let taken = |body: &String| taken(&current, body);
     let records: Vec<Vec<u8>> = bodies.iter().flat_map(taken).map(|(_, bytes)| bytes).collect();
     let updates: Vec<AlertUpdate> = records.iter().map(|bytes| decode(bytes).expect("ours")).collect();
     let labels: Vec<LabelSet> = updates.iter().map(|update| update.body.labels.clone().into()).collect();
@@ -146,6 +153,15 @@ fn main() {
         each(&records, |bytes| UpdateHead::read(bytes).expect("ours"))
     });
     state(&records, &|what, round| step(what, round));
+    let alone = crate::current(stages::CONFIG);
+    let placed: Vec<(GroupId, Vec<u8>)> = bodies.iter().flat_map(|body| crate::taken(&alone, body)).collect();
+    let mut costs = stages::Costs::default();
+    for _ in 0..size.rounds {
+        stages::round(&placed, NOW, &mut costs);
+    }
+    for (what, nanos) in costs.rows() {
+        println!("{what:<52} {nanos:>7} ns");
+    }
 }
 
 /// What a stage's state costs: each record put under a group of its own, with a timer; found again; its timer taken.
