@@ -9,6 +9,7 @@ mod codec;
 #[cfg(test)]
 mod codec_tests;
 mod correlate_state;
+mod datum;
 mod dead_letters;
 mod events;
 mod heads;

@@ -52,7 +52,7 @@ impl LabelSet {
 
     /// The value of a label, if it is present. For matching, use [`LabelSet::value`].
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        packed::find(&self.0, name)
     }
 
     /// The value of a label as matchers see it: a missing label is the empty text.

@@ -3,6 +3,7 @@
 //! A length is written in base 64 with the bytes 0 to 127, so that the whole is text and every piece of it can be borrowed.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
@@ -24,18 +25,9 @@ impl<'a> Pairs<'a> {
     }
 
     fn text(&mut self) -> Option<&'a str> {
-        let (mut len, mut at, mut shift) = (0_usize, 0_usize, 0);
-        loop {
-            let byte = *self.0.as_bytes().get(at)?;
-            len |= usize::from(byte & (MORE - 1)).checked_shl(shift)?;
-            at += 1;
-            if byte & MORE == 0 {
-                break;
-            }
-            shift += LOW_BITS;
-        }
-        let (text, rest) = self.0.get(at..)?.split_at_checked(len)?;
-        self.0 = rest;
+        let place = text_at(self.0.as_bytes(), 0)?;
+        let text = self.0.get(place.clone())?;
+        self.0 = self.0.get(place.end..)?;
         Some(text)
     }
 }
@@ -48,6 +40,34 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
+/// The value that packed text has for a name. Names are only compared: to walk over a pair is to read two lengths.
+pub(crate) fn find<'a>(packed: &'a str, name: &str) -> Option<&'a str> {
+    let bytes = packed.as_bytes();
+    let mut at = 0;
+    loop {
+        let known = text_at(bytes, at)?;
+        let value = text_at(bytes, known.end)?;
+        if bytes.get(known)? == name.as_bytes() {
+            return packed.get(value);
+        }
+        at = value.end;
+    }
+}
+
+/// Where the text lies whose length stands at `at`; none where there is no length.
+fn text_at(bytes: &[u8], mut at: usize) -> Option<Range<usize>> {
+    let (mut len, mut shift) = (0_usize, 0);
+    loop {
+        let byte = *bytes.get(at)?;
+        len |= usize::from(byte & (MORE - 1)).checked_shl(shift)?;
+        at += 1;
+        if byte & MORE == 0 {
+            return Some(at..at.checked_add(len)?);
+        }
+        shift += LOW_BITS;
+    }
+}
+
 /// Packs pairs as they come.
 #[derive(Debug, Default)]
 pub(crate) struct Packing {
@@ -55,7 +75,7 @@ pub(crate) struct Packing {
     /// How many texts there are.
     texts: usize,
     /// Where the last name stands.
-    last: std::ops::Range<usize>,
+    last: Range<usize>,
     /// A name came that does not follow the one before it.
     unordered: bool,
 }
@@ -171,7 +191,12 @@ mod tests {
         ];
         for row in rows {
             let map: BTreeMap<&str, &str> = row.iter().copied().collect();
-            assert!(Pairs::of(&packed(row)).eq(map), "{row:?}");
+            let packed = packed(row);
+            for (name, value) in &map {
+                assert_eq!(find(&packed, name), Some(*value), "{row:?}");
+            }
+            assert_eq!(find(&packed, "absent"), None);
+            assert!(Pairs::of(&packed).eq(map), "{row:?}");
         }
     }
 

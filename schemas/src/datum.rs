@@ -1,0 +1,284 @@
+//! Writes a datum as Avro has it, by the struct alone.
+//!
+//! A record's schema and its struct agree in everything that the bytes depend on (see `registry`): the order of the fields,
+//! an option's `null` first, an enum's symbols in the order of the variants. So no schema is asked for each field, which is
+//! what took most of the time of encoding: every stage writes what it keeps, says and decides. The golden tests hold the bytes,
+//! and with debug assertions each record is held against a writer that goes by the schema.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer, StdError};
+
+/// A value that no schema of ours has a place for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unwritable(String);
+
+impl Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Unwritable {}
+
+impl serde::ser::Error for Unwritable {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+fn none_of_ours<T>(what: &str) -> Result<T, Unwritable> {
+    Err(Unwritable(format!("no schema of ours has {what}")))
+}
+
+/// Writes values one behind the other.
+#[derive(Debug)]
+pub(crate) struct Datum<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl Datum<'_> {
+    /// A number as Avro's `int` and `long`: zigzag, seven bits a byte, the lowest first.
+    fn number(&mut self, number: i64) {
+        const MORE: u64 = 0x80;
+        let mut bits = ((number << 1) ^ (number >> 63)).cast_unsigned();
+        while bits >= MORE {
+            self.0.push(u8::try_from(bits & (MORE - 1) | MORE).unwrap_or_default());
+            bits >>= 7;
+        }
+        self.0.push(u8::try_from(bits).unwrap_or_default());
+    }
+
+    fn length(&mut self, length: usize) {
+        self.number(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Begins an array or a map: its items stand in one block, if it has any.
+    fn begin(self, length: Option<usize>) -> Result<Self, Unwritable> {
+        match length {
+            None => none_of_ours("a sequence of unknown length"),
+            Some(0) => Ok(self),
+            Some(length) => {
+                let mut items = self;
+                items.length(length);
+                Ok(items)
+            }
+        }
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Unwritable> {
+        item.serialize(Datum(self.0))
+    }
+
+    /// Ends an array or a map.
+    fn end_of_items(self) {
+        self.0.push(0);
+    }
+}
+
+impl<'a> Serializer for Datum<'a> {
+    type Ok = ();
+    type Error = Unwritable;
+    type SerializeSeq = Datum<'a>;
+    type SerializeTuple = Impossible<(), Unwritable>;
+    type SerializeTupleStruct = Impossible<(), Unwritable>;
+    type SerializeTupleVariant = Impossible<(), Unwritable>;
+    type SerializeMap = Datum<'a>;
+    type SerializeStruct = Datum<'a>;
+    type SerializeStructVariant = Impossible<(), Unwritable>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), Unwritable> {
+        self.0.push(u8::from(value));
+        Ok(())
+    }
+
+    fn serialize_i8(self, _: i8) -> Result<(), Unwritable> {
+        none_of_ours("an i8")
+    }
+
+    fn serialize_i16(self, _: i16) -> Result<(), Unwritable> {
+        none_of_ours("an i16")
+    }
+
+    fn serialize_i32(mut self, value: i32) -> Result<(), Unwritable> {
+        self.number(value.into());
+        Ok(())
+    }
+
+    fn serialize_i64(mut self, value: i64) -> Result<(), Unwritable> {
+        self.number(value);
+        Ok(())
+    }
+
+    fn serialize_u8(self, _: u8) -> Result<(), Unwritable> {
+        none_of_ours("a u8")
+    }
+
+    fn serialize_u16(self, _: u16) -> Result<(), Unwritable> {
+        none_of_ours("a u16")
+    }
+
+    fn serialize_u32(self, _: u32) -> Result<(), Unwritable> {
+        none_of_ours("a u32")
+    }
+
+    fn serialize_u64(self, _: u64) -> Result<(), Unwritable> {
+        none_of_ours("a u64")
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<(), Unwritable> {
+        none_of_ours("an f32")
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Unwritable> {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, _: char) -> Result<(), Unwritable> {
+        none_of_ours("a char")
+    }
+
+    fn serialize_str(mut self, text: &str) -> Result<(), Unwritable> {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+
+    fn serialize_bytes(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
+        self.bytes(bytes);
+        Ok(())
+    }
+
+    fn serialize_none(mut self) -> Result<(), Unwritable> {
+        self.number(0);
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), Unwritable> {
+        self.number(1);
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unwritable> {
+        none_of_ours("a unit")
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Unwritable> {
+        none_of_ours("a unit struct")
+    }
+
+    fn serialize_unit_variant(mut self, _: &'static str, index: u32, _: &'static str) -> Result<(), Unwritable> {
+        self.number(index.into());
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Unwritable> {
+        none_of_ours("a newtype that is not transparent")
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Unwritable> {
+        none_of_ours("an enum with data")
+    }
+
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Unwritable> {
+        self.begin(length)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unwritable> {
+        none_of_ours("a tuple")
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unwritable> {
+        none_of_ours("a tuple struct")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unwritable> {
+        none_of_ours("an enum with data")
+    }
+
+    fn serialize_map(self, length: Option<usize>) -> Result<Self, Unwritable> {
+        self.begin(length)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Unwritable> {
+        Ok(self)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Unwritable> {
+        none_of_ours("an enum with data")
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+impl SerializeSeq for Datum<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Unwritable> {
+        self.item(item)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        self.end_of_items();
+        Ok(())
+    }
+}
+
+impl SerializeMap for Datum<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
+        self.item(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        self.end_of_items();
+        Ok(())
+    }
+}
+
+impl SerializeStruct for Datum<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Unwritable> {
+        self.item(value)
+    }
+
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Unwritable> {
+        none_of_ours(&format!("a field that is left out, as {name}"))
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        Ok(())
+    }
+}
