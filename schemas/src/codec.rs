@@ -19,6 +19,7 @@
 //! the writer's schema straight into the struct. `datum` writes, by the struct alone; wherever debug assertions are on, as in all
 //! tests, what it wrote is held against what `serde_avro_fast` writes by the schema.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::BufRead;
 use std::sync::LazyLock;
@@ -39,8 +40,11 @@ const MARKER: [u8; 2] = [0xC3, 0x01];
 /// What an array or a map may claim to hold, so that a damaged count of items that take no bytes ends. A text or bytes
 /// cannot claim more than there is. Many times what the limits of an alert allow.
 const MAX_ITEMS: usize = 16 * 1024 * 1024;
-/// What a buffer holds before the first record of a kind was written.
-const FIRST_CAPACITY: usize = 512;
+
+thread_local! {
+    /// Where a thread's records are written: each is as long as it is, and only then takes just that much of memory.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The CRC-64-AVRO fingerprint of a schema's canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,16 +168,18 @@ pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
     let (Some((written, schema)), None) = (codec.schemas.last(), &codec.broken) else {
         return Err(failed(codec.broken.clone().unwrap_or_default()));
     };
-    let mut bytes = Vec::with_capacity(FIRST_CAPACITY);
-    bytes.extend_from_slice(&MARKER);
-    bytes.extend_from_slice(&written.0.to_le_bytes());
-    record
-        .serialize(Datum(&mut bytes))
-        .map_err(|error| failed(error.to_string()))?;
-    if cfg!(debug_assertions) {
-        fits(record, schema, &bytes).map_err(failed)?;
-    }
-    Ok(bytes)
+    BUFFER.with_borrow_mut(|bytes| {
+        bytes.clear();
+        bytes.extend_from_slice(&MARKER);
+        bytes.extend_from_slice(&written.0.to_le_bytes());
+        record
+            .serialize(Datum(bytes))
+            .map_err(|error| failed(error.to_string()))?;
+        if cfg!(debug_assertions) {
+            fits(record, schema, bytes).map_err(failed)?;
+        }
+        Ok(bytes.as_slice().to_vec())
+    })
 }
 
 /// Whether a writer that goes by the schema writes the same.

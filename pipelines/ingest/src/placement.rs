@@ -83,7 +83,7 @@ fn content_hash(body: &AlertBody) -> i64 {
     let mut hash = Xxh3::new();
     for map in [&body.labels, &body.annotations] {
         number(&mut hash, map.len());
-        for (name, value) in map.iter() {
+        for (name, value) in map {
             text(&mut hash, name);
             text(&mut hash, value);
         }

@@ -214,7 +214,7 @@ impl Backwards {
             }
             let records = reader.poll(usize::try_from(PIECE).unwrap_or(usize::MAX), POLL_WAIT)?;
             for kept in records
-                .iter()
+                .into_iter()
                 .filter(|(_, record)| record.offset < end)
                 .filter_map(|(_, record)| Kept::of(record))
             {
@@ -247,7 +247,7 @@ fn time_at(log: &dyn Log, partition: u32, offset: i64) -> Result<Option<Timestam
     let mut reader = log.reader(&[(topics::JOURNAL.to_owned(), partition, From::Offset(offset))])?;
     let began = Instant::now();
     while began.elapsed() < TIME {
-        if let Some((_, record)) = reader.poll(1, POLL_WAIT)?.first() {
+        if let Some((_, record)) = reader.poll(1, POLL_WAIT)?.into_iter().next() {
             return Ok(Kept::of(record).map(|kept| kept.at));
         }
     }

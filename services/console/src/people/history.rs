@@ -123,7 +123,7 @@ fn scan(app: &App, filter: &Filter, partition: u32, (low, end): (i64, i64), room
         }
         let records = reader.poll(BATCH, POLL_WAIT)?;
         for kept in records
-            .iter()
+            .into_iter()
             .filter(|(_, record)| record.offset < end)
             .filter_map(|(_, record)| Kept::of(record))
         {

@@ -95,8 +95,9 @@ impl Feed {
     /// Reads once and folds what came; returns how many records that were.
     pub(crate) fn pass(&mut self, wait: Duration) -> Result<usize, LogError> {
         let records = self.reader.poll(MAX_RECORDS, wait)?;
-        for (topic, record) in &records {
-            self.view.fold(topic, record);
+        let count = records.len();
+        for (topic, record) in records {
+            self.view.fold(&topic, record);
         }
         let places = self.partitions.iter().filter_map(|&(topic, partition)| {
             Some(Place {
@@ -110,7 +111,7 @@ impl Feed {
             self.ends.clear();
             self.view.complete();
         }
-        Ok(records.len())
+        Ok(count)
     }
 
     /// After an error: a new reader, from where the view stands.

@@ -15,14 +15,15 @@ use super::{Kept, View};
 impl View {
     /// Takes in one record. What cannot be read is logged and left out; what only a newer release can read also turns
     /// readiness off, as everything shown may be incomplete from here on.
-    pub(crate) fn fold(&self, topic: &str, record: &Record) {
+    pub(crate) fn fold(&self, topic: &str, record: Record) {
+        let (partition, offset) = (record.partition, record.offset);
         let folded = match topic {
             topics::CORRELATE_CHANGELOG | topics::ROUTE_CHANGELOG | topics::NOTIFY_CHANGELOG => {
-                self.state(topic, record)
+                self.state(topic, &record)
             }
-            topics::CONFIG => self.table(|tables| tables.take_config(record)),
-            topics::SILENCES => self.table(|tables| tables.take_silence(record)),
-            topics::INSTANCES => self.table(|tables| tables.take_instance(record)),
+            topics::CONFIG => self.table(|tables| tables.take_config(&record)),
+            topics::SILENCES => self.table(|tables| tables.take_silence(&record)),
+            topics::INSTANCES => self.table(|tables| tables.take_instance(&record)),
             topics::JOURNAL => {
                 if let Some(kept) = Kept::of(record) {
                     self.recent().push(kept);
@@ -33,7 +34,7 @@ impl View {
         };
         if let Err(error) = folded {
             metrics::counter!("console_records_refused_total", "topic" => topic.to_owned()).increment(1);
-            tracing::error!(topic, partition = record.partition, offset = record.offset, %error, "record left out");
+            tracing::error!(topic, partition, offset, %error, "record left out");
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// A record of the journal; none for a tombstone.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    pub(crate) fn of(record: Record) -> Option<Self> {
         let meta = record.meta.unwrap_or_default();
         Some(Self {
             partition: record.partition,
@@ -45,10 +45,11 @@ impl Kept {
             } else {
                 record.appended
             },
-            group: String::from_utf8_lossy(&record.key).into_owned(),
+            group: String::from_utf8(record.key)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
             trace: meta.trace,
             config_version: meta.config_version,
-            bytes: record.value.as_deref()?.into(),
+            bytes: record.value?.into_boxed_slice(),
         })
     }
 
