@@ -55,7 +55,17 @@ pub(crate) fn find<'a>(packed: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Where the text lies whose length stands at `at`; none where there is no length.
-fn text_at(bytes: &[u8], mut at: usize) -> Option<Range<usize>> {
+#[inline]
+fn text_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let byte = *bytes.get(at)?;
+    if byte & MORE == 0 {
+        let begin = at + 1;
+        return Some(begin..begin + usize::from(byte));
+    }
+    long_text_at(bytes, at)
+}
+
+fn long_text_at(bytes: &[u8], mut at: usize) -> Option<Range<usize>> {
     let (mut len, mut shift) = (0_usize, 0);
     loop {
         let byte = *bytes.get(at)?;
