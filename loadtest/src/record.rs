@@ -76,14 +76,14 @@ fn record(args: &RecordArgs) -> Result<bool, Error> {
 /// What a record of `alert-events` or `alerts` says, in any format that ingest accepts; nothing of any other.
 fn lines(bytes: &[u8], appended: Timestamp) -> Vec<Line> {
     match schema_of(bytes) {
-        Some(AlertEvent::NAME) => decode::<AlertEvent>(bytes).map(|event| vec![of_event(event, appended)]),
-        Some(AlertUpdate::NAME) => decode::<AlertUpdate>(bytes).map(|update| of_update(update).into_iter().collect()),
+        Some(AlertEvent::NAME) => decode::<AlertEvent>(bytes).map(|event| vec![of_event(&event, appended)]),
+        Some(AlertUpdate::NAME) => decode::<AlertUpdate>(bytes).map(|update| of_update(&update).into_iter().collect()),
         _ => return json_lines(bytes, appended),
     }
     .unwrap_or_default()
 }
 
-fn of_event(event: AlertEvent, appended: Timestamp) -> Line {
+fn of_event(event: &AlertEvent, appended: Timestamp) -> Line {
     Line {
         at: appended,
         kind: event.kind,
@@ -93,7 +93,7 @@ fn of_event(event: AlertEvent, appended: Timestamp) -> Line {
 }
 
 /// An alert in several groups has a copy in each: one is enough.
-fn of_update(update: AlertUpdate) -> Option<Line> {
+fn of_update(update: &AlertUpdate) -> Option<Line> {
     (update.copy == 0).then_some(Line {
         at: update.received_at,
         kind: if update.resolved {

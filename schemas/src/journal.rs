@@ -1,7 +1,5 @@
 //! The topic `journal`: what changed, and why.
 
-use std::collections::BTreeMap;
-
 use alert::{LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -25,5 +23,5 @@ pub struct JournalEntry {
     /// The alert's or the group's labels.
     pub labels: LabelSet,
     /// What else belongs to this kind of entry (attempt, status, duration, command id, …).
-    pub fields: BTreeMap<String, String>,
+    pub fields: LabelSet,
 }

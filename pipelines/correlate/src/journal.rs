@@ -1,7 +1,5 @@
 //! What goes on record: one entry for each change, with its reason.
 
-use std::collections::BTreeMap;
-
 use alert::{Fingerprint, GroupId};
 use processor::{Context, Poison};
 use schemas::{CorrelateAlert, JournalEntry, topics};
@@ -19,15 +17,16 @@ pub(crate) fn alert(
     alert: &CorrelateAlert,
     reason: impl Into<String>,
 ) -> Result<(), Poison> {
-    let mut fields = BTreeMap::new();
-    fields.insert("starts_at".to_owned(), alert.starts_at.to_string());
-    fields.insert("ends_at".to_owned(), alert.ends_at.to_string());
+    let fields = [
+        ("ends_at", alert.ends_at.to_string()),
+        ("starts_at", alert.starts_at.to_string()),
+    ];
     let entry = JournalEntry {
         kind: kind.to_owned(),
         fingerprint: Some(fingerprint.to_string()),
         reason: reason.into(),
         labels: alert.body.labels.clone(),
-        fields,
+        fields: fields.into(),
         ..about(cx, group)
     };
     write(cx, &group.id, &entry)
@@ -47,10 +46,7 @@ pub(crate) fn group(
         receiver,
         reason: reason.into(),
         labels: group.record.group_labels.clone(),
-        fields: fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+        fields: fields.iter().map(|(name, value)| (name, value)).collect(),
         ..about(cx, group)
     };
     write(cx, &group.id, &entry)

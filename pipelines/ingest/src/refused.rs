@@ -1,7 +1,5 @@
 //! What is refused, and how that is recorded.
 
-use std::collections::BTreeMap;
-
 use alert::{Fingerprint, LabelSet, Timestamp};
 use schemas::JournalEntry;
 
@@ -85,7 +83,7 @@ pub fn journal_entries(refused: &[Refused], at: Timestamp, fields: &[(&str, Stri
         .map(|refused| entry(refused, at, fields))
         .collect();
     if let Some((_, last)) = entries.last_mut().filter(|_| more > 0) {
-        last.fields.insert("more".to_owned(), more.to_string());
+        last.fields.insert("more", more.to_string());
     }
     entries
 }
@@ -93,15 +91,17 @@ pub fn journal_entries(refused: &[Refused], at: Timestamp, fields: &[(&str, Stri
 fn entry(refused: &Refused, at: Timestamp, fields: &[(&str, String)]) -> (String, JournalEntry) {
     let Received { key, shown, count } = &refused.labels;
     let key = key.to_string();
-    let mut fields: BTreeMap<_, _> = fields
+    let cut = shown.len() < *count;
+    let own = [
+        ("index", refused.index.to_string()),
+        ("rule", refused.reason.as_str().to_owned()),
+    ];
+    let fields = fields
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), shortened(value)))
+        .map(|(name, value)| (*name, shortened(value)))
+        .chain(own)
+        .chain(cut.then(|| ("labels", count.to_string())))
         .collect();
-    fields.insert("index".to_owned(), refused.index.to_string());
-    fields.insert("rule".to_owned(), refused.reason.as_str().to_owned());
-    if shown.len() < *count {
-        fields.insert("labels".to_owned(), count.to_string());
-    }
     let entry = JournalEntry {
         kind: "alert.refused".to_owned(),
         at,

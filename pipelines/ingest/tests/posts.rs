@@ -174,7 +174,7 @@ fn an_alert_of_many_labels_is_counted_and_refused() {
     let message = &batch.refused[0].message;
     assert!(message.ends_with(": 50001 labels, at most 128 are taken"), "{message}");
     let (_, entry) = &journal_entries(&batch.refused, NOW, &[])[0];
-    assert_eq!(entry.fields["labels"], "50001");
+    assert_eq!(entry.fields.value("labels"), "50001");
 
     let batch = take(&format!(
         r#"[{{"labels":{{"a":"b"}},"annotations":{{{}}}}}]"#,
@@ -362,15 +362,15 @@ fn the_journal_names_the_refused_within_bounds() {
     );
     assert_eq!(entry.labels.len(), 32);
     assert!(entry.labels.iter().all(|(_, text)| text.len() <= 260));
-    assert_eq!(entry.fields["labels"], "200");
+    assert_eq!(entry.fields.value("labels"), "200");
     assert_eq!(
-        (entry.fields["rule"].as_str(), entry.fields["by"].as_str()),
+        (entry.fields.value("rule"), entry.fields.value("by")),
         ("too_many_labels", "/api/v2/alerts")
     );
     let flood = take(&format!("[{}]", vec![r#"{"labels":{}}"#; 500].join(",")));
     let entries = journal_entries(&flood.refused, NOW, &[]);
     assert_eq!(
-        (entries.len(), entries[99].1.fields["more"].as_str()),
+        (entries.len(), entries[99].1.fields.value("more")),
         (MAX_REFUSED_JOURNALED, "400")
     );
 }

@@ -1,7 +1,5 @@
 //! What this stage writes into the journal.
 
-use std::collections::BTreeMap;
-
 use alert::GroupHash;
 use processor::{Context, Poison, StateKey, Timers};
 use schemas::{JournalEntry, NotifyLeg, NotifyTally, OutcomeKind, notify_keys, topics};
@@ -55,13 +53,13 @@ pub(crate) fn attempted(
             "not started".to_owned()
         }
     };
-    write(run, "notification.attempted", &reason, fields, cx)
+    write(run, "notification.attempted", &reason, &fields, cx)
 }
 
 /// A leg that takes no resolved messages counts as having accepted one.
 pub(crate) fn resolved_not_sent(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
     let reason = "resolved, and this integration is not told of that (send_resolved: false)";
-    write(run, "notification.attempted", reason, leg_fields(leg), cx)
+    write(run, "notification.attempted", reason, &leg_fields(leg), cx)
 }
 
 /// The next attempt of this leg may be a second delivery. It is counted in state, in this same transaction.
@@ -72,7 +70,7 @@ pub(crate) fn possible_duplicate(run: &Run, leg: &NotifyLeg, cx: &mut Context<'_
     tally.possible_duplicates = tally.possible_duplicates.saturating_add(1);
     cx.put(tally_key(), &Timers::none(), &bytes(&tally)?);
     let reason = "sent again while nobody knows whether an earlier attempt arrived";
-    write(run, "notification.possible_duplicate", reason, fields, cx)
+    write(run, "notification.possible_duplicate", reason, &fields, cx)
 }
 
 /// Where the partition's tally is kept.
@@ -86,7 +84,7 @@ pub(crate) fn link_exhausted(run: &Run, link: &str, reason: &str, cx: &mut Conte
         run,
         "link.exhausted",
         first_bytes(reason),
-        vec![("link", link.to_owned())],
+        &[("link", link.to_owned())],
         cx,
     )
 }
@@ -104,7 +102,7 @@ pub(crate) fn finished(
         OutcomeKind::Failed => "notification.failed",
         OutcomeKind::Void => "notification.void",
     };
-    write(run, kind, reason, vec![("heard", heard.join(", "))], cx)
+    write(run, kind, reason, &[("heard", heard.join(", "))], cx)
 }
 
 fn leg_fields(leg: &NotifyLeg) -> Fields {
@@ -115,32 +113,40 @@ fn leg_fields(leg: &NotifyLeg) -> Fields {
     ]
 }
 
-fn write(run: &Run, kind: &str, reason: &str, fields: Fields, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+fn write(
+    run: &Run,
+    kind: &str,
+    reason: &str,
+    fields: &[(&str, String)],
+    cx: &mut Context<'_, Attempt>,
+) -> Result<(), Poison> {
     let request = &run.request;
-    let mut all: BTreeMap<String, String> = fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
     let tables: Vec<_> = cx
         .tables()
         .iter()
         .map(|(table, version)| format!("{table}={version}"))
         .collect();
-    for (name, value) in [
-        ("integration", request.integration.clone()),
-        ("index", request.index.to_string()),
-        ("sequence", request.sequence.to_string()),
-        ("idempotency_key", request.idempotency_key.clone()),
-        ("notification_reason", request.reason.clone()),
-        ("flush", request.flush.to_string()),
-        ("tables", tables.join(" ")),
-    ] {
-        all.insert(name.to_owned(), value);
-    }
-    if let Some(policy) = &request.policy {
+    let (index, sequence, flush) = (
+        request.index.to_string(),
+        request.sequence.to_string(),
+        request.flush.to_string(),
+    );
+    let tables = tables.join(" ");
+    let step = request.policy.as_ref().map(|policy| {
         let (step, round) = (request.step.unwrap_or_default(), request.round.unwrap_or_default());
-        all.insert("step".to_owned(), format!("{policy}/{step}/{round}"));
-    }
+        format!("{policy}/{step}/{round}")
+    });
+    let own = [
+        ("integration", request.integration.as_str()),
+        ("index", &index),
+        ("sequence", &sequence),
+        ("idempotency_key", &request.idempotency_key),
+        ("notification_reason", &request.reason),
+        ("flush", &flush),
+        ("tables", &tables),
+    ];
+    let fields = fields.iter().map(|(name, value)| (*name, value.as_str()));
+    let step = step.as_deref().map(|step| ("step", step));
     let entry = JournalEntry {
         kind: kind.to_owned(),
         at: cx.now(),
@@ -150,7 +156,7 @@ fn write(run: &Run, kind: &str, reason: &str, fields: Fields, cx: &mut Context<'
         receiver: Some(request.receiver.clone()),
         reason: reason.to_owned(),
         labels: request.group_labels.clone(),
-        fields: all,
+        fields: fields.chain(own).chain(step).collect(),
     };
     cx.send(topics::JOURNAL, run.progress.group_id.as_bytes(), bytes(&entry)?);
     Ok(())

@@ -1,5 +1,6 @@
 //! Journal entries: what changed and why. What changes nothing has none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -10,46 +11,55 @@ use crate::state::encoded;
 use crate::view::{Cx, group_key};
 
 /// An entry being written.
-pub(crate) struct Entry(JournalEntry);
+pub(crate) struct Entry {
+    entry: JournalEntry,
+    /// What else belongs to it, in any order; of several values the last counts.
+    fields: Vec<(Cow<'static, str>, String)>,
+}
 
 impl Entry {
     /// An entry about a group.
     pub(crate) fn group(kind: &str, group: &str, reason: impl Into<String>) -> Self {
-        Self(JournalEntry {
-            kind: kind.to_owned(),
-            group_key: group_key(group).0,
-            reason: reason.into(),
-            ..JournalEntry::default()
-        })
+        Self {
+            entry: JournalEntry {
+                kind: kind.to_owned(),
+                group_key: group_key(group).0,
+                reason: reason.into(),
+                ..JournalEntry::default()
+            },
+            fields: Vec::new(),
+        }
     }
 
     /// An entry about an incident.
     pub(crate) fn of(kind: &str, incident: &RouteIncident, reason: impl Into<String>) -> Self {
         let mut entry = Self::group(kind, &incident.group, reason);
-        entry.0.incident_id = Some(incident.incident_id.clone());
-        entry.0.labels.clone_from(&incident.group_labels);
+        entry.entry.incident_id = Some(incident.incident_id.clone());
+        entry.entry.labels.clone_from(&incident.group_labels);
         entry
     }
 
     pub(crate) fn receiver(mut self, receiver: &str) -> Self {
-        self.0.receiver = Some(receiver.to_owned());
+        self.entry.receiver = Some(receiver.to_owned());
         self
     }
 
-    pub(crate) fn field(mut self, name: &str, value: impl Display) -> Self {
-        self.0.fields.insert(name.to_owned(), value.to_string());
+    pub(crate) fn field(mut self, name: &'static str, value: impl Display) -> Self {
+        self.fields.push((name.into(), value.to_string()));
         self
     }
 
     pub(crate) fn fields(mut self, fields: BTreeMap<String, String>) -> Self {
-        self.0.fields.extend(fields);
+        self.fields
+            .extend(fields.into_iter().map(|(name, value)| (name.into(), value)));
         self
     }
 
     /// Writes it in this transaction.
     pub(crate) fn write(mut self, group: &str, cx: &mut Cx<'_>) -> Result<(), Poison> {
-        self.0.at = cx.now();
-        let bytes = encoded(&self.0)?;
+        self.entry.at = cx.now();
+        self.entry.fields = self.fields.into_iter().collect();
+        let bytes = encoded(&self.entry)?;
         cx.send(topics::JOURNAL, group.as_bytes(), bytes);
         Ok(())
     }

@@ -266,8 +266,8 @@ fn sizes_are_never_estimated_too_small() {
         let least = size - head;
         let estimate = body_size(&body);
         let same = Alert {
-            labels: body.labels.clone().into(),
-            annotations: body.annotations.clone().into(),
+            labels: body.labels.clone(),
+            annotations: body.annotations.clone(),
             generator_url: body.generator_url.clone(),
             expr: body.expr.clone(),
             source: body.source.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{LabelSet, PromDuration, SilenceState};
+use alert::{PromDuration, SilenceState};
 use runtime::names;
 use schemas::AlertPhase;
 use tokio::time::interval;
@@ -39,7 +39,7 @@ fn count(app: &App) {
     if in_state(SilenceState::Active) > 0 {
         app.view.each_group(|held| {
             for (_, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
-                let muted_by = silences.muted_by(&LabelSet::from(alert.body.labels), now);
+                let muted_by = silences.muted_by(&alert.body.labels, now);
                 suppressed += usize::from(!muted_by.is_empty());
             }
         });

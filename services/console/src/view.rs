@@ -115,7 +115,7 @@ impl View {
                     id: command.to_owned(),
                     kind,
                     reason,
-                    fields,
+                    fields: fields.to_map(),
                 })
             })
     }

@@ -74,7 +74,7 @@ impl Count {
 
 /// What one journal record adds.
 fn take_up(failing: &mut Failing, entry: &JournalEntry) -> Vec<Count> {
-    let field = |name: &str| entry.fields.get(name).cloned().unwrap_or_default();
+    let field = |name: &str| entry.fields.value(name).to_owned();
     let key = field("idempotency_key");
     let leg = || (field("link"), field("link_integration"), field("link_index"));
     match (entry.kind.as_str(), entry.reason.as_str()) {
@@ -85,7 +85,7 @@ fn take_up(failing: &mut Failing, entry: &JournalEntry) -> Vec<Count> {
             vec![Count::Accepted(field("link_integration"))]
         }
         ("notification.attempted", "failed" | "not started") => {
-            let reason = reason(entry.fields.get("status").map(String::as_str), &field("error"));
+            let reason = reason(entry.fields.get("status"), entry.fields.value("error"));
             failing.entry(key).or_default().insert(leg(), reason);
             Vec::new()
         }

@@ -391,7 +391,7 @@ fn sweep_in_slices(alerts: usize, crash: bool) {
             })
             .remove(0);
         update.body.labels.insert("n", n.to_string());
-        update.fingerprint = alert::LabelSet::from(update.body.labels.clone()).fingerprint();
+        update.fingerprint = update.body.labels.clone().fingerprint();
         world.driver.record(&group, encode(&update).unwrap());
     }
     let mut store = Store::default();

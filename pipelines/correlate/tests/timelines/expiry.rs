@@ -226,7 +226,7 @@ fn what_came_due_while_nobody_ran_fires_once_late_and_says_so() {
         ("group.flushed", "changed; 1m40s late")
     );
     assert_eq!(
-        (entry.fields["flush"].as_str(), entry.receiver.as_deref()),
+        (entry.fields.value("flush"), entry.receiver.as_deref()),
         ("1", Some("r"))
     );
     // nothing is armed for the flushes that were missed

@@ -148,7 +148,7 @@ fn a_flush_is_sorted_as_notifications_show_it_and_comes_in_parts() {
         let mut update = template;
         update.body.labels = LabelSet::from([("instance", format!("{:03}", (n * 7) % 600))]);
         update.body.annotations = LabelSet::from([("text", &long)]);
-        update.fingerprint = LabelSet::from(update.body.labels.clone()).fingerprint();
+        update.fingerprint = update.body.labels.clone().fingerprint();
         world.driver.record(&group, encode(&update).unwrap());
     }
     world.until(30);
@@ -169,7 +169,7 @@ fn a_flush_is_sorted_as_notifications_show_it_and_comes_in_parts() {
     let labels: Vec<LabelSet> = parts
         .into_iter()
         .flat_map(|part| part.alerts)
-        .map(|alert| LabelSet::from(alert.body.labels))
+        .map(|alert| alert.body.labels)
         .collect();
     assert_eq!(labels.len(), 600);
     assert!(labels.is_sorted_by(|a, b| compare_for_notification(a, b).is_lt()));

@@ -221,7 +221,7 @@ fn a_look_that_finds_nothing_changed_is_not_journalled() {
         .into_iter()
         .map(|(_, output)| decode::<JournalEntry>(output.value.as_deref().unwrap()).unwrap())
         .filter(|entry| entry.kind == "group.flushed")
-        .map(|entry| entry.fields["flush"].clone())
+        .map(|entry| entry.fields.value("flush").to_owned())
         .collect();
     assert_eq!((flushes, journal), (3, vec!["1".to_owned(), "3".to_owned()]));
 }

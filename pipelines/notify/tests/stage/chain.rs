@@ -44,7 +44,7 @@ fn a_link_that_failed_for_its_time_hands_over_then() {
     }
     assert_eq!(did.sends(), [("sms".into(), 0, 1)]);
     assert_eq!(did.kinds(), ["link.exhausted"]);
-    assert!(did.journal[0].fields["link"] == "pager");
+    assert!(did.journal[0].fields.value("link") == "pager");
 }
 
 #[test]

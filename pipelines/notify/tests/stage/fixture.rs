@@ -276,7 +276,7 @@ pub(crate) fn alert(instance: &str, resolved: bool) -> FlushAlert {
         ends_at: secs(240),
         updated_at: secs(-1),
         body: AlertBody {
-            labels: labels,
+            labels,
             ..AlertBody::default()
         },
     }

@@ -197,7 +197,9 @@ fn late(stage: &mut Route, store: &mut Store, second: i64) -> Vec<String> {
             outputs.map(|output| output.value.as_deref().unwrap())
         };
         let entries = of(topics::JOURNAL).map(|entry| decode::<JournalEntry>(entry).unwrap());
-        let late: Vec<String> = entries.filter_map(|entry| entry.fields.get("late").cloned()).collect();
+        let late: Vec<String> = entries
+            .filter_map(|entry| entry.fields.get("late").map(str::to_owned))
+            .collect();
         said.extend(of(topics::NOTIFICATIONS).map(|request| {
             let request: NotificationRequest = decode(request).unwrap();
             format!("{} {:?} {}", request.receiver, request.kind, late.join(" "))
@@ -256,7 +258,7 @@ fn a_last_resort_that_fails_is_tried_and_said_so() {
             .iter()
             .find(|entry| entry.kind == "escalation.exhausted")
             .unwrap();
-        assert_eq!(end.fields["heard"], heard);
+        assert_eq!(end.fields.value("heard"), heard);
     }
 }
 

@@ -153,7 +153,7 @@ fn emptied(bench: &Bench, seat: &str, since: alert::Timestamp, until: alert::Tim
             format!(
                 "{}/webhook/{}",
                 entry.receiver.as_deref().unwrap_or_default(),
-                entry.fields["index"]
+                entry.fields.value("index")
             )
         };
         entry.reason.starts_with("only resolved alerts") && since <= entry.at && entry.at <= until && about() == seat

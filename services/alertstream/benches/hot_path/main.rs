@@ -117,7 +117,7 @@ fn main() {
     let taken = |body: &String| taken(&current, body);
     let records: Vec<Vec<u8>> = bodies.iter().flat_map(taken).map(|(_, bytes)| bytes).collect();
     let updates: Vec<AlertUpdate> = records.iter().map(|bytes| decode(bytes).expect("ours")).collect();
-    let labels: Vec<LabelSet> = updates.iter().map(|update| update.body.labels.clone().into()).collect();
+    let labels: Vec<LabelSet> = updates.iter().map(|update| update.body.labels.clone()).collect();
     let bytes = |all: &[Vec<u8>]| all.iter().map(Vec::len).sum::<usize>() / all.len();
     println!(
         "{} records of {} bytes, from {} bytes of JSON each",

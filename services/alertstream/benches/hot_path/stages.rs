@@ -87,18 +87,18 @@ pub(crate) fn round(updates: &[(GroupId, Vec<u8>)], now: Timestamp, costs: &mut 
         .collect();
 
     costs.take("correlate: an update that opens a group", count, || {
-        deliver(&mut correlate, updates)
+        deliver(&mut correlate, updates);
     });
     costs.take("correlate: its tick, which flushes", count, || {
-        correlate.advance_to(now)
+        correlate.advance_to(now);
     });
     let flushes = sent(&mut correlate, topics::INCIDENTS);
     costs.take("route: the flush, which asks for a notification", count, || {
-        deliver(&mut route, flushes)
+        deliver(&mut route, flushes);
     });
     let requests = sent(&mut route, topics::NOTIFICATIONS);
     costs.take("notify: the request, which starts an attempt", count, || {
-        deliver(&mut notify, requests)
+        deliver(&mut notify, requests);
     });
     let attempts: Vec<Attempt> = notify.said().into_iter().filter_map(effect).collect();
     assert_eq!(attempts.len(), count, "one word about each alert");
@@ -116,7 +116,7 @@ pub(crate) fn round(updates: &[(GroupId, Vec<u8>)], now: Timestamp, costs: &mut 
     let settled = sent(&mut route, topics::ALERTS);
     assert_eq!(settled.len(), count, "each flush is settled");
     costs.take("correlate: the flush is settled", count, || {
-        deliver(&mut correlate, settled)
+        deliver(&mut correlate, settled);
     });
 }
 

@@ -56,7 +56,7 @@ impl Account {
         let place = (meta.partition, meta.offset);
         match entry.kind.as_str() {
             "command.accepted" | "command.refused" => {
-                *self.answers.entry(entry.fields["id"].clone()).or_default() += 1;
+                *self.answers.entry(entry.fields.value("id").to_owned()).or_default() += 1;
             }
             "alert.opened" if meta.due.is_none() => *self.opened.entry(place).or_default() += 1,
             "alert.resolved" if meta.due.is_none() => *self.resolved.entry(place).or_default() += 1,

@@ -183,7 +183,10 @@ impl Checks {
             );
         }
         if entry.kind == "notification.possible_duplicate" {
-            let key = (entry.fields["idempotency_key"].clone(), entry.fields["link"].clone());
+            let key = (
+                entry.fields.value("idempotency_key").to_owned(),
+                entry.fields.value("link").to_owned(),
+            );
             *self.duplicates.entry(key).or_default() += 1;
         }
         self.account.journal(record, &entry);

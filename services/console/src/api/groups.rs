@@ -68,7 +68,7 @@ fn group(moment: &Moment<'_>, held: &Held<'_>, selection: &Selection) -> Option<
         .filter_map(|(fingerprint, alert)| moment.alert(fingerprint, alert, selection))
         .collect();
     alerts.sort_by(|a, b| compare_for_notification(&a.labels, &b.labels));
-    let labels = texts.labels.into();
+    let labels = texts.labels;
     (!alerts.is_empty()).then_some(AlertGroup {
         alerts,
         labels,

@@ -154,10 +154,10 @@ impl<'a> Moment<'a> {
         if alert.phase != AlertPhase::Firing {
             return None;
         }
-        let labels = LabelSet::from(alert.body.labels);
+        let labels = alert.body.labels;
         let status = Status::silenced(self.silences.muted_by(&labels, self.now));
         selection.takes(&labels, &status).then(|| GettableAlert {
-            annotations: alert.body.annotations.into(),
+            annotations: alert.body.annotations,
             // A client takes an end in the past for resolved: then the bound up to which re-sends are not written counts.
             ends_at: if alert.ends_at > self.now {
                 alert.ends_at

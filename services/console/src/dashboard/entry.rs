@@ -1,7 +1,5 @@
 //! A journal entry as the dashboard shows it.
 
-use std::collections::BTreeMap;
-
 use alert::LabelSet;
 use schemas::JournalEntry;
 use serde::Serialize;
@@ -22,9 +20,10 @@ pub(super) struct Entry {
     pub(super) incident: Option<String>,
     fingerprint: Option<String>,
     receiver: Option<String>,
-    #[cfg_attr(test, ts(as = "BTreeMap<String, String>"))]
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
     labels: LabelSet,
-    fields: BTreeMap<String, String>,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<String, String>"))]
+    fields: LabelSet,
     config_version: u64,
     /// Joins all that one arrival caused.
     trace: String,

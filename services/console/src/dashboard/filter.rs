@@ -109,9 +109,9 @@ impl Filter {
             .filter(|(_, alert)| alert.phase != AlertPhase::Settled)
             .peekable();
         if alerts.peek().is_none() || row.state == State::Moved {
-            return all(&LabelSet::from(row.labels.clone()));
+            return all(&row.labels.clone());
         }
-        alerts.any(|(_, alert)| all(&LabelSet::from(alert.body.labels)))
+        alerts.any(|(_, alert)| all(&alert.body.labels))
     }
 }
 

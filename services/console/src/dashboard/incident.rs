@@ -66,7 +66,7 @@ impl AlertShown {
             AlertPhase::Resolved => AlertState::Resolved,
             AlertPhase::Settled => return None,
         };
-        let labels = LabelSet::from(alert.body.labels);
+        let labels = alert.body.labels;
         let generator_url = Some(alert.body.generator_url).filter(|url| !url.is_empty());
         let expr = alert.body.expr.or_else(|| expression_in(generator_url.as_deref()?));
         Some(Self {
@@ -75,7 +75,7 @@ impl AlertShown {
             starts_at: alert.starts_at.millis(),
             ends_at: alert.ends_at.millis(),
             muted_by: app.view.silences().muted_by(&labels, app.now()),
-            labels: labels,
+            labels,
             annotations: alert.body.annotations,
             generator_url,
             expr,

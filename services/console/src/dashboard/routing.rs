@@ -134,7 +134,7 @@ pub(super) async fn where_to(
 ) -> Result<Response<Body>, Refusal> {
     let Json(asked) = asked.map_err(|error| Refusal::bad(error.body_text()))?;
     let version = app.view.config().ok_or_else(no_config)?;
-    let labels = LabelSet::from(asked.labels).without_empty_values();
+    let labels = asked.labels.without_empty_values();
     labels.validate().map_err(|error| Refusal::bad(error.to_string()))?;
     let placements = walk(&version.config, &labels);
     let placements = placements

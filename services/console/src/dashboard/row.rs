@@ -191,7 +191,7 @@ impl Rows {
     fn of_incident(&self, held: &Held<'_>, incident: RouteIncident) -> Row {
         let state = State::of(incident.status);
         let anybody = incident.policy.is_some() || self.tells_anybody(&incident.receiver);
-        let labels = LabelSet::from(incident.group_labels);
+        let labels = incident.group_labels;
         Row {
             group: held.hash().to_string(),
             id: incident.incident_id,
@@ -214,7 +214,7 @@ impl Rows {
             acknowledged_by: incident.acknowledged_by,
             acknowledged_at: incident.acknowledged_at.map(Timestamp::millis),
             ladder: incident.ladder.as_ref().map(Ladder::of),
-            labels: labels,
+            labels,
         }
     }
 
@@ -226,7 +226,7 @@ impl Rows {
             .and_then(|config| config.route(&group.route))
             .map(|route| route.receiver.clone())
             .unwrap_or_default();
-        let labels = LabelSet::from(group.group_labels);
+        let labels = group.group_labels;
         let team = config.map(|config| team_of(config, &receiver, &labels));
         Some(Row {
             group: held.hash().to_string(),
@@ -253,7 +253,7 @@ impl Rows {
             acknowledged_by: None,
             acknowledged_at: None,
             ladder: None,
-            labels: labels,
+            labels,
         })
     }
 

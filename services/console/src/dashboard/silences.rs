@@ -108,7 +108,7 @@ impl Counting {
         let (mut hit, mut missed) = (0_u32, 0_u32);
         for (fingerprint, alert) in held.alerts().filter(|(_, alert)| alert.phase == AlertPhase::Firing) {
             self.all.insert(fingerprint.0);
-            let labels = LabelSet::from(alert.body.labels);
+            let labels = alert.body.labels;
             if matchers.is_empty() || !matchers.iter().all(|matcher| matcher.matches(&labels)) {
                 missed += 1;
                 continue;
@@ -118,7 +118,7 @@ impl Counting {
                 self.preview.sample.push(PreviewAlert {
                     group: row.group.clone(),
                     incident: row.id.clone(),
-                    labels: labels,
+                    labels,
                 });
             }
         }

@@ -37,8 +37,9 @@ pub(crate) struct Filter {
 impl Filter {
     fn takes(&self, kept: &Kept) -> bool {
         let of_incident = |id: &String| {
-            kept.entry()
-                .is_some_and(|entry| entry.incident_id.as_ref() == Some(id) || entry.fields.get("incident") == Some(id))
+            kept.entry().is_some_and(|entry| {
+                entry.incident_id.as_ref() == Some(id) || entry.fields.get("incident") == Some(id.as_str())
+            })
         };
         self.since.is_none_or(|since| kept.at >= since)
             && self.group.as_ref().is_none_or(|group| *group == kept.group)

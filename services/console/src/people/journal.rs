@@ -1,6 +1,5 @@
 //! `GET /api/v1/journal`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alert::{GroupHash, LabelSet, Timestamp};
@@ -33,7 +32,7 @@ pub(super) struct Shown {
     fingerprint: Option<String>,
     receiver: Option<String>,
     labels: LabelSet,
-    fields: BTreeMap<String, String>,
+    fields: LabelSet,
     config_version: u64,
     /// Joins all entries that one arrival caused.
     trace: String,

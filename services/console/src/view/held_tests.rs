@@ -33,7 +33,7 @@ fn alert() -> CorrelateAlert {
     )]);
     let body = AlertBody {
         labels: labels(),
-        annotations: annotations,
+        annotations,
         generator_url: "http://prometheus.eu/graph?g0.expr=rate(kube_pod_restarts%5B10m%5D)&g0.tab=1".to_owned(),
         ..AlertBody::default()
     };

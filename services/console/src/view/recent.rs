@@ -77,7 +77,8 @@ impl Recent {
         if let Some(entry) = entry.filter(|entry| entry.kind.starts_with(ANSWER_KINDS))
             && let (Some(incident), Some(id)) = (entry.fields.get("incident"), entry.fields.get("id"))
         {
-            self.answer((incident.clone(), id.clone()), entry);
+            let id = (incident.to_owned(), id.to_owned());
+            self.answer(id, entry);
         }
         self.entries.push_back(Arc::new(kept));
         if self.entries.len() > MAX_RECENT {
