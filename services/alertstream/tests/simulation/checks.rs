@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alert::{LabelSet, PromDuration, Timestamp};
+use alert::{PromDuration, Timestamp};
 use processor::{Meta, Record};
 use schemas::{
     Avro, Flush, GenerationRaised, JournalEntry, NotificationRequest, Outcome, OutcomeKind, RequestKind, RouteIncident,
@@ -222,9 +222,9 @@ impl Checks {
                 ));
             }
             for alert in &request.alerts {
-                let labels: LabelSet = alert.body.labels.clone().into_iter().collect();
+                let labels = &alert.body.labels;
                 let mut silences = facts.silences.iter();
-                if let Some(silence) = silences.find(|silence| silence.surely_mutes(&labels, world.now())) {
+                if let Some(silence) = silences.find(|silence| silence.surely_mutes(labels, world.now())) {
                     return Err(format!(
                         "A3: an attempt of {at:?} starts with {labels} muted by {}",
                         silence.id
