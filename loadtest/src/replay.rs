@@ -185,7 +185,7 @@ async fn publish(args: &ReplayArgs, events: &[(usize, Timestamp, Value)]) -> Res
 
 fn record(topic: &str, partition: u32, number: usize, event: &Value) -> NewRecord {
     NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         partition,
         key: number.to_string().into_bytes(),
         value: Some(event.to_string().into_bytes()),

@@ -103,7 +103,7 @@ impl Topic {
         // A body always goes to the same partition, so what it says stays in order.
         let first = published.first;
         let record = |value| NewRecord {
-            topic: topics::ALERT_EVENTS.to_owned(),
+            topic: topics::ALERT_EVENTS.into(),
             partition: first % self.partitions,
             key: first.to_string().into_bytes(),
             value: Some(value),

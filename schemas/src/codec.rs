@@ -26,8 +26,8 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 use serde_avro_fast::ser::SerializerConfig;
@@ -196,6 +196,15 @@ fn fits<T: Avro>(record: &T, schema: &serde_avro_fast::Schema, bytes: &[u8]) -> 
 
 /// Reads a record that any released schema wrote. Bytes after the datum are an error: they are never ours.
 pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
+    decode_part::<T, T>(bytes)
+}
+
+/// Reads of a record `T` the fields that `P` has, named as in `T`; what is not asked for is passed over. `P` may borrow its
+/// texts from the bytes.
+///
+/// # Errors
+/// As of [`decode`].
+pub fn decode_part<'a, T: Avro, P: Deserialize<'a>>(bytes: &'a [u8]) -> Result<P, DecodeError> {
     let (written, datum) = split(bytes)?;
     let Some((_, schema)) = T::codec().schemas.iter().rev().find(|(known, _)| *known == written) else {
         return Err(match record_of(written) {
@@ -206,7 +215,7 @@ pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut config = DeserializerConfig::new(schema);
     config.max_seq_size = MAX_ITEMS;
     let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-    let record = T::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let record = P::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
     match state.into_reader().fill_buf().map_or(0, <[u8]>::len) {
         0 => Ok(record),
         left => Err(DecodeError::Malformed(format!(

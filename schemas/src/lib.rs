@@ -24,7 +24,7 @@ mod tables;
 pub mod topics;
 
 pub use alerts::{AlertBody, AlertUpdate, FlushSettled, Look, bits};
-pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, encode, schema_of};
+pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, decode_part, encode, schema_of};
 pub use correlate_state::*;
 pub use dead_letters::DeadLetter;
 pub use events::{AlertEvent, EventKind};

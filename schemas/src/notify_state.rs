@@ -1,6 +1,5 @@
-//! Notify's state records, as they stand in `notify-changelog`. A request that is under way is its own
-//! [`NotificationRequest`](crate::NotificationRequest) without alerts, [`NotifyAlerts`] for each of its parts, and one
-//! [`NotifyProgress`]; with its outcome all of them go.
+//! Notify's state records, as they stand in `notify-changelog`. A request that is under way is one [`NotifyRun`], and
+//! [`NotifyAlerts`] for each of its parts whose alerts that does not hold; with its outcome all of them go.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +7,7 @@ use alert::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::incidents::FlushAlert;
+use crate::notifications::NotificationRequest;
 
 /// Where a partition keeps its tally.
 pub mod notify_keys {
@@ -65,7 +65,21 @@ pub struct NotifyLeg {
     pub doubt: bool,
 }
 
-/// How far a request is.
+/// A request that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotifyRun {
+    /// The request, without its alerts.
+    pub request: NotificationRequest,
+    /// How far it is.
+    pub progress: NotifyProgress,
+    /// The alerts of its first part, as a [`NotifyAlerts`]: they are read only where it is sent once more. Empty where they
+    /// are many; then they have a record of their own, which is not written again with each step.
+    #[serde(with = "serde_bytes")]
+    pub alerts: Vec<u8>,
+}
+
+/// How far a request is. By itself only in what earlier releases left: beside it stand the
+/// [`NotificationRequest`] without alerts and [`NotifyAlerts`] for each part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyProgress {
     /// The group it is about.

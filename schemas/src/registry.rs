@@ -13,7 +13,7 @@ use apache_avro::Schema;
 
 use crate::codec::{Avro, Codec, parse};
 use crate::correlate_state::{CorrelateAlert, CorrelateGroup};
-use crate::notify_state::{NotifyAlerts, NotifyDoubt, NotifyProgress, NotifyTally};
+use crate::notify_state::{NotifyAlerts, NotifyDoubt, NotifyProgress, NotifyRun, NotifyTally};
 use crate::route_state::{RouteCommand, RouteIncident, RouteLadder, RouteMute, RouteSlot};
 use crate::{
     AlertEvent, AlertUpdate, Command, ConfigVersion, DeadLetter, Flush, FlushAlert, FlushSettled, GenerationRaised,
@@ -106,6 +106,7 @@ records! {
     RouteSlot "route_slot" 1;
     RouteCommand "route_command" 1;
     RouteMute "route_mute" 1;
+    NotifyRun "notify_run" 1;
     NotifyProgress "notify_progress" 1;
     NotifyAlerts "notify_alerts" 1;
     NotifyDoubt "notify_doubt" 1;

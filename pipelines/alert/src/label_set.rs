@@ -185,7 +185,7 @@ impl PartialOrd for LabelSet {
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
     /// Of several values of one name the last counts.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
-        let mut packing = packed::Packing::default();
+        let mut packing = packed::Packing::begin();
         for (name, value) in labels {
             packing.push_text(name.as_ref());
             packing.push_text(value.as_ref());
@@ -238,7 +238,7 @@ impl Serialize for LabelSet {
 impl<'de> Deserialize<'de> for LabelSet {
     /// A map of texts, in any order.
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(packed::Packing::default()).map(Self)
+        from.deserialize_map(packed::Packing::begin()).map(Self)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A length is written in base 64 with the bytes 0 to 127, so that the whole is text and every piece of it can be borrowed.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -10,10 +11,11 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 /// Of a length's byte: how many of its bits tell the length, and the mark that more follow.
 const LOW_BITS: u32 = 6;
 const MORE: u8 = 1 << LOW_BITS;
-/// What a pair takes, roughly, of those that alerts have.
-const PAIR_BYTES: usize = 32;
-/// The most pairs that a map is believed to hold before they are there.
-const MOST_EXPECTED: usize = 128;
+
+thread_local! {
+    /// Where a thread packs: what is packed is then as long as it is, in one piece of memory that never grew.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// The pairs in packed text.
 #[derive(Debug, Clone)]
@@ -79,7 +81,7 @@ fn long_text_at(bytes: &[u8], mut at: usize) -> Option<Range<usize>> {
 }
 
 /// Packs pairs as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Packing {
     packed: String,
     /// How many texts there are.
@@ -91,6 +93,17 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
+    pub(crate) fn begin() -> Self {
+        let mut packed = SCRATCH.take();
+        packed.clear();
+        Self {
+            packed,
+            texts: 0,
+            last: 0..0,
+            unordered: false,
+        }
+    }
+
     /// Adds a name or, behind one, its value.
     pub(crate) fn push_text(&mut self, text: &str) {
         let mut len = text.len();
@@ -115,20 +128,27 @@ impl Packing {
 
     /// The pairs in order, the last of several with one name.
     pub(crate) fn finish(self) -> String {
-        if !self.unordered {
-            return self.packed;
-        }
+        let packed = if self.unordered {
+            self.ordered()
+        } else {
+            self.packed.as_str().to_owned()
+        };
+        SCRATCH.set(self.packed);
+        packed
+    }
+
+    fn ordered(&self) -> String {
         let mut pairs: Vec<(&str, &str)> = Pairs::of(&self.packed).collect();
         // Stable: what came last stands last.
         pairs.sort_by_key(|(name, _)| *name);
-        let mut ordered = Self::default();
+        let mut ordered = Self::begin();
         for (place, (name, value)) in pairs.iter().enumerate() {
             if pairs.get(place + 1).is_none_or(|(next, _)| next != name) {
                 ordered.push_text(name);
                 ordered.push_text(value);
             }
         }
-        ordered.packed
+        ordered.finish()
     }
 }
 
@@ -140,8 +160,6 @@ impl<'de> Visitor<'de> for Packing {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<String, A::Error> {
-        let expected = map.size_hint().unwrap_or_default().min(MOST_EXPECTED);
-        self.packed.reserve(expected * PAIR_BYTES);
         while map.next_key_seed(Text(&mut self))?.is_some() {
             map.next_value_seed(Text(&mut self))?;
         }
@@ -180,7 +198,7 @@ mod tests {
     use super::*;
 
     fn packed(pairs: &[(&str, &str)]) -> String {
-        let mut packing = Packing::default();
+        let mut packing = Packing::begin();
         for (name, value) in pairs {
             packing.push_text(name);
             packing.push_text(value);

@@ -25,7 +25,7 @@ impl Notify {
             return run.save(None, cx);
         }
         loop {
-            match next(&run.request, &run.progress, cx.now()) {
+            match next(&run.state.request, &run.state.progress, cx.now()) {
                 Next::OpenLink(link, why) => self.open_link(run, link, why, cx)?,
                 Next::Attempt(leg) => self.attempt(run, leg, cx)?,
                 Next::Finish(kind, reason) => return run.finish(kind, &reason, cx),
@@ -41,10 +41,10 @@ impl Notify {
         let Some(mut run) = Run::find(&id.group_id, &id.receiver, &id.integration, id.index, cx)? else {
             return Ok(());
         };
-        if run.progress.run != id.run {
+        if run.state.progress.run != id.run {
             return Ok(());
         }
-        let Some(leg) = run.progress.legs.get(id.leg).cloned() else {
+        let Some(leg) = run.state.progress.legs.get(id.leg).cloned() else {
             return Ok(());
         };
         journal::attempted(&run, &leg, id, &done.result, cx)?;
@@ -52,11 +52,11 @@ impl Notify {
             AttemptResult::Accepted { .. } => set(&mut run, id.leg, NotifyLegState::Accepted, cx.now()),
             result if leg.attempts == id.attempt && leg.state != NotifyLegState::Accepted => {
                 let key = leg_key(&run, id.leg);
-                match verdict(result, &key, id.attempt, cx.now(), run.request.give_up_at) {
+                match verdict(result, &key, id.attempt, cx.now(), run.state.request.give_up_at) {
                     Verdict::Retry(at) => set(&mut run, id.leg, NotifyLegState::Waiting, at),
                     Verdict::ForGood => fail_leg(&mut run, id.leg, &words(result), cx)?,
                 }
-                if let Some(leg) = run.progress.legs.get_mut(id.leg) {
+                if let Some(leg) = run.state.progress.legs.get_mut(id.leg) {
                     leg.doubt |= unknown_fate(result);
                 }
             }
@@ -73,23 +73,23 @@ impl Notify {
         why: Option<String>,
         cx: &mut Context<'_, Attempt>,
     ) -> Result<(), Poison> {
-        let names: Vec<String> = links(&run.request).into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = links(&run.state.request).into_iter().map(str::to_owned).collect();
         let Some(name) = names.get(link) else { return Ok(()) };
         if let (Some(why), Some(before)) = (why, link.checked_sub(1).and_then(|before| names.get(before))) {
             journal::link_exhausted(run, before, &why, cx)?;
         }
-        run.progress.links += 1;
-        run.progress.link_started = cx.now();
-        if *name == run.request.receiver {
-            let (integration, index) = (run.request.integration.clone(), run.request.index);
+        run.state.progress.links += 1;
+        run.state.progress.link_started = cx.now();
+        if *name == run.state.request.receiver {
+            let (integration, index) = (run.state.request.integration.clone(), run.state.request.index);
             return run.add_leg(link, name, &integration, index, cx);
         }
-        let version = run.request.config_version;
+        let version = run.state.request.config_version;
         for integration in self.tables.integrations(version, name) {
             let index = i32::try_from(integration.index).unwrap_or(i32::MAX);
             run.add_leg(link, name, integration.kind.name(), index, cx)?;
         }
-        if exhausted(&run.progress, link) {
+        if exhausted(&run.state.progress, link) {
             let why = format!("config version {version} has no integration for receiver {name}");
             journal::link_exhausted(run, name, &why, cx)?;
         }
@@ -103,10 +103,10 @@ impl Notify {
             run.void(why, cx);
             return Ok(());
         }
-        let Some(leg) = run.progress.legs.get(place).cloned() else {
+        let Some(leg) = run.state.progress.legs.get(place).cloned() else {
             return Ok(());
         };
-        let version = run.request.config_version;
+        let version = run.state.request.config_version;
         let Some(integration) = self
             .tables
             .integration(version, &leg.receiver, &leg.integration, leg.index)
@@ -121,13 +121,13 @@ impl Notify {
             return Ok(());
         };
         let attempt = self.render(run, place, integration, &shown, cx)?;
-        if let Some(leg) = run.progress.legs.get_mut(place) {
+        if let Some(leg) = run.state.progress.legs.get_mut(place) {
             leg.attempts = attempt.id.attempt;
             leg.state = NotifyLegState::InFlight;
             leg.at = attempt.deadline;
         }
         if leg.doubt
-            && let Some(leg) = run.progress.legs.get(place)
+            && let Some(leg) = run.state.progress.legs.get(place)
         {
             journal::possible_duplicate(run, leg, cx)?;
         }
@@ -144,7 +144,7 @@ impl Notify {
         cx: &Context<'_, Attempt>,
     ) -> Result<Attempt, Poison> {
         let IntegrationKind::Webhook(settings) = &integration.kind;
-        let (request, leg) = (&run.request, run.progress.legs.get(place));
+        let (request, leg) = (&run.state.request, run.state.progress.legs.get(place));
         let link = leg.map_or(request.receiver.as_str(), |leg| leg.receiver.as_str());
         let body = webhook(&Message {
             receiver: link,
@@ -192,8 +192,8 @@ fn timeout(own: std::time::Duration) -> PromDuration {
 /// The idempotency key of a leg: the request's at its own integration, and one of its own at any other, so that a gateway
 /// that serves two links does not take the second for a repeat of the first.
 fn leg_key(run: &Run, place: usize) -> String {
-    let request = &run.request;
-    match run.progress.legs.get(place) {
+    let request = &run.state.request;
+    match run.state.progress.legs.get(place) {
         Some(leg) if leg.receiver != request.receiver => {
             let (receiver, integration, index) = (&leg.receiver, &leg.integration, leg.index);
             let text = format!("{}\n{receiver}\n{integration}\n{index}", request.idempotency_key);
@@ -204,7 +204,7 @@ fn leg_key(run: &Run, place: usize) -> String {
 }
 
 fn set(run: &mut Run, place: usize, state: NotifyLegState, at: Timestamp) {
-    if let Some(leg) = run.progress.legs.get_mut(place) {
+    if let Some(leg) = run.state.progress.legs.get_mut(place) {
         (leg.state, leg.at) = (state, at);
     }
 }
@@ -212,10 +212,10 @@ fn set(run: &mut Run, place: usize, state: NotifyLegState, at: Timestamp) {
 /// The leg is not tried again; the journal says so where that was its link's last.
 fn fail_leg(run: &mut Run, place: usize, why: &str, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
     set(run, place, NotifyLegState::Failed, cx.now());
-    let Some(leg) = run.progress.legs.get(place) else {
+    let Some(leg) = run.state.progress.legs.get(place) else {
         return Ok(());
     };
-    if exhausted(&run.progress, link_of(leg)) {
+    if exhausted(&run.state.progress, link_of(leg)) {
         let link = leg.receiver.clone();
         journal::link_exhausted(run, &link, why, cx)?;
     }

@@ -120,7 +120,7 @@ fn write(
     fields: &[(&str, String)],
     cx: &mut Context<'_, Attempt>,
 ) -> Result<(), Poison> {
-    let request = &run.request;
+    let request = &run.state.request;
     let tables: Vec<_> = cx
         .tables()
         .iter()
@@ -158,6 +158,6 @@ fn write(
         labels: request.group_labels.clone(),
         fields: fields.chain(own).chain(step).collect(),
     };
-    cx.send(topics::JOURNAL, run.progress.group_id.as_bytes(), bytes(&entry)?);
+    cx.send(topics::JOURNAL, run.state.progress.group_id.as_bytes(), bytes(&entry)?);
     Ok(())
 }

@@ -6,7 +6,7 @@ use schemas::{Avro, GenerationRaised, NotificationRequest, OutcomeKind, topics};
 
 use crate::attempt::{Attempt, AttemptDone, AttemptResult, NotStarted};
 use crate::next::delivered;
-use crate::run::{PROGRESS, Run, is_void, poison, under_way};
+use crate::run::{RUN, Run, is_void, poison, under_way};
 use crate::tables::Tables;
 
 /// What this stage has to be told.
@@ -51,11 +51,11 @@ impl Notify {
             return self.further_part(pending, request, cx);
         }
         if let Some(pending) = pending {
-            let (old, new) = (pending.request.sequence, request.sequence);
+            let (old, new) = (pending.state.request.sequence, request.sequence);
             if new < old {
-                let mut late = Run::begin(group_id, request, cx);
+                let mut late = Run::begin(group_id, request, cx)?;
                 late.void(format!("request {old} is already under way"), cx);
-                late.progress.parts = late.request.parts;
+                late.state.progress.parts = late.state.request.parts;
                 return self.advance(&mut late, cx);
             }
             if new == old && pending.whole() {
@@ -65,7 +65,7 @@ impl Notify {
                 supersede(&pending, new, cx)?;
             }
         }
-        let mut run = Run::begin(group_id, request, cx);
+        let mut run = Run::begin(group_id, request, cx)?;
         self.advance(&mut run, cx)
     }
 
@@ -77,11 +77,13 @@ impl Notify {
         cx: &mut Context<'_, Attempt>,
     ) -> Result<(), Poison> {
         match pending {
-            Some(mut run) if run.request.sequence == request.sequence && run.progress.parts == request.part => {
+            Some(mut run)
+                if run.state.request.sequence == request.sequence && run.state.progress.parts == request.part =>
+            {
                 run.append(request.alerts, cx)?;
                 self.advance(&mut run, cx)
             }
-            Some(run) if run.whole() || run.request.sequence > request.sequence => Ok(()),
+            Some(run) if run.whole() || run.state.request.sequence > request.sequence => Ok(()),
             Some(_) | None => Err(Poison::Malformed(format!(
                 "part {} of request {} without those before it",
                 request.part, request.sequence
@@ -94,10 +96,11 @@ impl Notify {
         for key in under_way(Some(GroupId(group_id.to_owned()).hash()), cx) {
             let Some(mut run) = Run::load(&key, cx)? else { continue };
             let older = run
+                .state
                 .request
                 .generation
                 .is_some_and(|generation| generation < raised.generation);
-            if raised.everything || (older && run.request.incident_id == raised.incident_id) {
+            if raised.everything || (older && run.state.request.incident_id == raised.incident_id) {
                 run.void(
                     format!("generation {} of the incident: {}", raised.generation, raised.reason),
                     cx,
@@ -111,7 +114,7 @@ impl Notify {
 
 /// Ends a run whose place a newer request takes. Route never asks for that; if it did, both would have their outcome.
 fn supersede(pending: &Run, by: i64, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-    let delivered = delivered(&pending.request, &pending.progress);
+    let delivered = delivered(&pending.state.request, &pending.state.progress);
     let kind = if delivered {
         OutcomeKind::Delivered
     } else {
@@ -151,7 +154,7 @@ impl Processor for Notify {
     }
 
     fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        if timer.key.kind() != Some(PROGRESS) {
+        if timer.key.kind() != Some(RUN) {
             // The only other timer is the end of a doubt.
             cx.delete(&timer.key);
             return Ok(());

@@ -6,26 +6,30 @@ use alert::{GroupHash, GroupId, PromDuration, Timestamp};
 use processor::{Context, Poison, StateKey, Store, Timers};
 use schemas::{
     Avro, DecodeError, FlushAlert, NotificationRequest, NotifyAlerts, NotifyDoubt, NotifyLeg, NotifyLegState,
-    NotifyProgress, Outcome, OutcomeKind, topics,
+    NotifyProgress, NotifyRun, Outcome, OutcomeKind, topics,
 };
+use serde::Deserialize;
 
 use crate::attempt::{Attempt, AttemptId};
 use crate::journal;
 use crate::next::{LOST_AFTER, accepted, link_of, links, open};
 
-/// The request, without its alerts.
+/// The request, without its alerts, in what earlier releases left.
 const HEAD: u8 = 1;
 /// The alerts of one part.
 const ALERTS: u8 = 2;
-/// How far it is, with the timer.
-pub(crate) const PROGRESS: u8 = 3;
+/// The request and how far it is, with the timer.
+pub(crate) const RUN: u8 = 3;
 /// What is in doubt of one that ended.
 pub(crate) const DOUBT: u8 = 4;
 
-/// The timer of progress: what is due next.
+/// The timer of a run: what is due next.
 const DUE: u8 = 1;
 /// The timer of a doubt: its end.
 const FORGET: u8 = 1;
+
+/// The most bytes of alerts that stand in the run itself. It is written at each step, mostly twice: begun and ended.
+const MAX_ALERTS: usize = 4 * 1024;
 
 /// How long a doubt is remembered: a failed request is asked for again after one `group_interval`, and one that is
 /// longer than a day is a mistake.
@@ -38,10 +42,8 @@ pub(crate) struct Run {
     slot: Vec<u8>,
     stored: bool,
     alerts: Option<Arc<Vec<FlushAlert>>>,
-    /// The request, without its alerts.
-    pub(crate) request: NotificationRequest,
-    /// How far it is.
-    pub(crate) progress: NotifyProgress,
+    /// What is stored of it.
+    pub(crate) state: NotifyRun,
 }
 
 /// A decoding error of our own bytes as the lane takes it.
@@ -78,35 +80,53 @@ pub(crate) fn read<T: Avro>(key: &StateKey, cx: &Context<'_, Attempt>) -> Result
         .map_err(|error| poison(&error))
 }
 
-/// The requests under way of one group, or of all, as keys of their progress.
+/// The requests under way of one group, or of all, by their keys.
 pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> Vec<StateKey> {
     match group {
         Some(group) => cx
-            .range(StateKey::new(group, PROGRESS).as_bytes())
+            .range(StateKey::new(group, RUN).as_bytes())
             .map(|(key, _)| key)
             .collect(),
         None => cx
             .scan(None)
             .map(|(key, _)| key)
-            .filter(|key| key.kind() == Some(PROGRESS))
+            .filter(|key| key.kind() == Some(RUN))
             .collect(),
     }
+}
+
+/// Of a run whether it is void.
+#[derive(Deserialize)]
+struct Seen {
+    progress: SeenProgress,
+}
+
+#[derive(Deserialize)]
+struct SeenProgress {
+    run: i64,
+    void: Option<String>,
 }
 
 /// Whether an attempt's run was voided after the attempt was asked for.
 pub(crate) fn is_void(id: &AttemptId, state: &Store) -> bool {
     let group = GroupId(id.group_id.clone()).hash();
-    let key = StateKey::with(group, PROGRESS, &slot(&id.receiver, &id.integration, id.index));
-    let progress = state
+    let key = StateKey::with(group, RUN, &slot(&id.receiver, &id.integration, id.index));
+    let seen = state
         .get(&key)
-        .and_then(|stored| schemas::decode::<NotifyProgress>(stored.bytes).ok());
-    progress.is_some_and(|progress| progress.run == id.run && progress.void.is_some())
+        .and_then(|stored| schemas::decode_part::<NotifyRun, Seen>(stored.bytes).ok());
+    seen.is_some_and(|Seen { progress }| progress.run == id.run && progress.void.is_some())
 }
 
 impl Run {
     /// A run of a request that has just arrived, with its first part. Nothing is written yet.
-    pub(crate) fn begin(group_id: &str, mut request: NotificationRequest, cx: &Context<'_, Attempt>) -> Self {
-        let alerts = std::mem::take(&mut request.alerts);
+    pub(crate) fn begin(
+        group_id: &str,
+        mut request: NotificationRequest,
+        cx: &Context<'_, Attempt>,
+    ) -> Result<Self, Poison> {
+        let alerts = NotifyAlerts {
+            alerts: std::mem::take(&mut request.alerts),
+        };
         let progress = NotifyProgress {
             group_id: group_id.to_owned(),
             run: cx.offset(),
@@ -117,14 +137,17 @@ impl Run {
             void: None,
             void_tables: std::collections::BTreeMap::new(),
         };
-        Self {
+        Ok(Self {
             group: GroupId(group_id.to_owned()).hash(),
             slot: slot(&request.receiver, &request.integration, request.index),
             stored: false,
-            alerts: Some(Arc::new(alerts)),
-            request,
-            progress,
-        }
+            state: NotifyRun {
+                request,
+                progress,
+                alerts: bytes(&alerts)?,
+            },
+            alerts: Some(Arc::new(alerts.alerts)),
+        })
     }
 
     /// The run under way for this receiver, integration and index of a group.
@@ -136,42 +159,46 @@ impl Run {
         cx: &Context<'_, Attempt>,
     ) -> Result<Option<Self>, Poison> {
         let group = GroupId(group_id.to_owned()).hash();
-        Self::load(
-            &StateKey::with(group, PROGRESS, &slot(receiver, integration, index)),
-            cx,
-        )
+        Self::load(&StateKey::with(group, RUN, &slot(receiver, integration, index)), cx)
     }
 
-    /// The run whose progress is under this key.
+    /// The run under this key.
     pub(crate) fn load(key: &StateKey, cx: &Context<'_, Attempt>) -> Result<Option<Self>, Poison> {
-        let Some(group) = key.group() else { return Ok(None) };
-        let Some(progress) = read(key, cx)? else {
+        let (Some(group), Some(stored)) = (key.group(), cx.get(key)) else {
             return Ok(None);
         };
         let slot = key.rest().to_vec();
-        let Some(request) = read(&StateKey::with(group, HEAD, &slot), cx)? else {
-            return Ok(None);
+        let state = if schemas::schema_of(stored.bytes) == Some(NotifyProgress::NAME) {
+            let Some(request) = read(&StateKey::with(group, HEAD, &slot), cx)? else {
+                return Ok(None);
+            };
+            NotifyRun {
+                request,
+                progress: schemas::decode(stored.bytes).map_err(|error| poison(&error))?,
+                alerts: Vec::new(),
+            }
+        } else {
+            schemas::decode(stored.bytes).map_err(|error| poison(&error))?
         };
         Ok(Some(Self {
             group,
             slot,
             stored: true,
             alerts: None,
-            request,
-            progress,
+            state,
         }))
     }
 
     /// Whether all parts are here.
     pub(crate) fn whole(&self) -> bool {
-        self.progress.parts >= self.request.parts
+        self.state.progress.parts >= self.state.request.parts
     }
 
     /// Takes up the next part's alerts.
     pub(crate) fn append(&mut self, alerts: Vec<FlushAlert>, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        let key = self.alerts_key(self.progress.parts);
+        let key = self.alerts_key(self.state.progress.parts);
         cx.put(key, &Timers::none(), &bytes(&NotifyAlerts { alerts })?);
-        self.progress.parts += 1;
+        self.state.progress.parts += 1;
         self.alerts = None;
         Ok(())
     }
@@ -182,8 +209,12 @@ impl Run {
             return Ok(Arc::clone(alerts));
         }
         let mut all = Vec::new();
-        for part in 0..self.progress.parts {
-            let stored: Option<NotifyAlerts> = read(&self.alerts_key(part), cx)?;
+        for part in 0..self.state.progress.parts {
+            let stored: Option<NotifyAlerts> = if part == 0 && !self.state.alerts.is_empty() {
+                Some(schemas::decode(&self.state.alerts).map_err(|error| poison(&error))?)
+            } else {
+                read(&self.alerts_key(part), cx)?
+            };
             all.extend(stored.map(|part| part.alerts).unwrap_or_default());
         }
         let all = Arc::new(all);
@@ -193,22 +224,21 @@ impl Run {
 
     /// Writes the state, with a timer for what is due next.
     pub(crate) fn save(&mut self, due: Option<Timestamp>, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        if !self.stored {
-            cx.put(self.key(HEAD), &Timers::none(), &bytes(&self.request)?);
-            let alerts = self.alerts.as_deref().cloned().unwrap_or_default();
-            cx.put(self.alerts_key(0), &Timers::none(), &bytes(&NotifyAlerts { alerts })?);
-            self.stored = true;
+        if self.state.alerts.len() > MAX_ALERTS {
+            let alerts = std::mem::take(&mut self.state.alerts);
+            cx.put(self.alerts_key(0), &Timers::none(), &alerts);
         }
+        self.stored = true;
         let timers = Timers::none().and_maybe(DUE, due);
-        cx.put(self.key(PROGRESS), &timers, &bytes(&self.progress)?);
+        cx.put(self.key(RUN), &timers, &bytes(&self.state)?);
         Ok(())
     }
 
     /// It is not wanted any more. What is in flight is waited for, nothing else starts.
     pub(crate) fn void(&mut self, why: String, cx: &Context<'_, Attempt>) {
-        if self.progress.void.is_none() {
-            self.progress.void = Some(why);
-            self.progress.void_tables = cx
+        if self.state.progress.void.is_none() {
+            self.state.progress.void = Some(why);
+            self.state.progress.void_tables = cx
                 .tables()
                 .iter()
                 .map(|(table, at)| ((*table).to_owned(), *at))
@@ -220,7 +250,7 @@ impl Run {
     /// `resend` of their deadline, to be tried again as possible duplicates if their link still is. Says whether there
     /// were any.
     pub(crate) fn unsettle(&mut self, resend: impl Fn(Timestamp) -> Option<Timestamp>) -> bool {
-        let Self { request, progress, .. } = self;
+        let NotifyRun { request, progress, .. } = &mut self.state;
         let mut found = false;
         for place in 0..progress.legs.len() {
             let Some(leg) = progress
@@ -250,33 +280,37 @@ impl Run {
 
     /// Ends the run: its one outcome, its journal record, and no state, except that what is in doubt is remembered.
     pub(crate) fn finish(&self, kind: OutcomeKind, reason: &str, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        let links = links(&self.request).into_iter().enumerate();
-        let took = links.filter(|(link, _)| accepted(&self.progress, *link));
+        let links = links(&self.state.request).into_iter().enumerate();
+        let took = links.filter(|(link, _)| accepted(&self.state.progress, *link));
         let heard: Vec<String> = took.map(|(_, name)| name.to_owned()).collect();
         journal::finished(self, kind, reason, &heard, cx)?;
         let tables = if kind == OutcomeKind::Void {
-            self.progress.void_tables.clone()
+            self.state.progress.void_tables.clone()
         } else {
             <_>::default()
         };
         let outcome = Outcome {
-            receiver: self.request.receiver.clone(),
-            integration: self.request.integration.clone(),
-            index: self.request.index,
-            sequence: self.request.sequence,
+            receiver: self.state.request.receiver.clone(),
+            integration: self.state.request.integration.clone(),
+            index: self.state.request.index,
+            sequence: self.state.request.sequence,
             kind,
             heard,
             reason: reason.to_owned(),
             tables,
-            attempts: self.progress.legs.iter().map(|leg| leg.attempts).sum(),
+            attempts: self.state.progress.legs.iter().map(|leg| leg.attempts).sum(),
             at: cx.now(),
         };
-        cx.send(topics::INCIDENTS, self.progress.group_id.as_bytes(), bytes(&outcome)?);
+        cx.send(
+            topics::INCIDENTS,
+            self.state.progress.group_id.as_bytes(),
+            bytes(&outcome)?,
+        );
         self.remember_doubt(kind, cx)?;
         if self.stored {
+            cx.delete(&self.key(RUN));
             cx.delete(&self.key(HEAD));
-            cx.delete(&self.key(PROGRESS));
-            for part in 0..self.progress.parts {
+            for part in 0..self.state.progress.parts {
                 cx.delete(&self.alerts_key(part));
             }
         }
@@ -285,6 +319,7 @@ impl Run {
 
     fn remember_doubt(&self, kind: OutcomeKind, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
         let doubtful = self
+            .state
             .progress
             .legs
             .iter()
@@ -297,7 +332,7 @@ impl Run {
             cx.delete(&key);
         } else {
             let doubt = NotifyDoubt {
-                sequence: self.request.sequence,
+                sequence: self.state.request.sequence,
                 legs,
             };
             cx.put(key, &Timers::one(FORGET, cx.now() + DOUBT_KEPT), &bytes(&doubt)?);
@@ -317,8 +352,8 @@ impl Run {
     ) -> Result<(), Poison> {
         let doubt: Option<NotifyDoubt> = read(&self.key(DOUBT), cx)?;
         let name = leg_name(receiver, integration, index);
-        let doubt = doubt.is_some_and(|it| it.sequence == self.request.sequence && it.legs.contains(&name));
-        self.progress.legs.push(NotifyLeg {
+        let doubt = doubt.is_some_and(|it| it.sequence == self.state.request.sequence && it.legs.contains(&name));
+        self.state.progress.legs.push(NotifyLeg {
             link: i32::try_from(link).unwrap_or(i32::MAX),
             receiver: receiver.to_owned(),
             integration: integration.to_owned(),
@@ -335,12 +370,12 @@ impl Run {
     pub(crate) fn attempt_id(&self, leg: usize, attempt: i32, partition: u32) -> AttemptId {
         AttemptId {
             partition,
-            group_id: self.progress.group_id.clone(),
-            receiver: self.request.receiver.clone(),
-            integration: self.request.integration.clone(),
-            index: self.request.index,
-            sequence: self.request.sequence,
-            run: self.progress.run,
+            group_id: self.state.progress.group_id.clone(),
+            receiver: self.state.request.receiver.clone(),
+            integration: self.state.request.integration.clone(),
+            index: self.state.request.index,
+            sequence: self.state.request.sequence,
+            run: self.state.progress.run,
             leg,
             attempt,
         }

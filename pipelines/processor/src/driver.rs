@@ -120,6 +120,12 @@ impl<P: Processor> Driver<P> {
         self.now = self.now.max(end);
     }
 
+    /// A restart over what another release has left as its state.
+    pub fn restart_over(&mut self, changelog: Vec<(StateKey, Option<Vec<u8>>)>) {
+        self.changelog = changelog;
+        self.restart();
+    }
+
     /// A crash and a restore: the state is rebuilt from the changelog alone.
     pub fn restart(&mut self) {
         let mut store = Store::default();
@@ -226,7 +232,7 @@ impl<P: Processor> Driver<P> {
             .store
             .dirty()
             .into_iter()
-            .map(|(key, value)| (key, value.map(<[u8]>::to_vec)))
+            .map(|(key, value)| (key.clone(), value.map(<[u8]>::to_vec)))
             .collect();
         self.changelog.extend(dirty);
         self.store.committed();

@@ -41,17 +41,18 @@ impl Meta {
     }
 
     /// The header's bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LEN);
-        out.push(LAYOUT);
-        out.extend(self.id.to_be_bytes());
-        out.extend(self.now.to_be_bytes());
-        out.extend(self.partition.to_be_bytes());
-        out.extend(self.offset.to_be_bytes());
-        out.push(u8::from(self.due.is_some()));
-        out.extend(self.due.unwrap_or(0).to_be_bytes());
-        out.extend(self.config_version.to_be_bytes());
-        out.extend(self.trace.to_be_bytes());
+    pub fn encode(&self) -> [u8; LEN] {
+        let mut out = [0; LEN];
+        let rest = out.as_mut_slice();
+        let rest = put(rest, [LAYOUT]);
+        let rest = put(rest, self.id.to_be_bytes());
+        let rest = put(rest, self.now.to_be_bytes());
+        let rest = put(rest, self.partition.to_be_bytes());
+        let rest = put(rest, self.offset.to_be_bytes());
+        let rest = put(rest, [u8::from(self.due.is_some())]);
+        let rest = put(rest, self.due.unwrap_or(0).to_be_bytes());
+        let rest = put(rest, self.config_version.to_be_bytes());
+        put(rest, self.trace.to_be_bytes());
         out
     }
 
@@ -83,6 +84,15 @@ impl Meta {
             trace: u128::from_be_bytes(take(&mut rest)?),
         })
     }
+}
+
+/// Puts bytes at the front of a piece; gives what is left of it.
+fn put<const N: usize>(rest: &mut [u8], bytes: [u8; N]) -> &mut [u8] {
+    let Some((head, tail)) = rest.split_first_chunk_mut() else {
+        return &mut [];
+    };
+    *head = bytes;
+    tail
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], MetaError> {

@@ -326,12 +326,13 @@ impl Store {
         }
     }
 
-    /// The changed keys since the last commit, each once, with what they hold now: the changelog of the transaction.
-    pub fn dirty(&self) -> BTreeMap<StateKey, Option<&[u8]>> {
-        self.undo
-            .iter()
-            .map(|(key, _)| (key.clone(), self.bytes_of(key)))
-            .collect()
+    /// The changed keys since the last commit in order, each once, with what they hold now: the changelog of the
+    /// transaction.
+    pub fn dirty(&self) -> Vec<(&StateKey, Option<&[u8]>)> {
+        let mut keys: Vec<&StateKey> = self.undo.iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().map(|key| (key, self.bytes_of(key))).collect()
     }
 
     /// Forgets how to go back: the transaction is committed.

@@ -89,6 +89,7 @@ fn goldens() -> Vec<Golden> {
         golden(1, &state_samples::route_slot()),
         golden(1, &state_samples::route_command()),
         golden(1, &state_samples::route_mute()),
+        golden(1, &state_samples::notify_run()),
         golden(1, &state_samples::notify_progress()),
         golden(1, &state_samples::notify_alerts()),
         golden(1, &state_samples::notify_doubt()),

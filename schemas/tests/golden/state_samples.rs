@@ -3,11 +3,11 @@
 use schemas::{
     AlertPhase, CorrelateAlert, CorrelateGroup, GroupPhase, IncidentStatus, LadderIntegration, LadderPhase,
     LadderPosition, LadderReceiver, LadderStep, Link, LogEntry, NotifyAlerts, NotifyDoubt, NotifyLeg, NotifyLegState,
-    NotifyProgress, NotifyTally, QueuedRung, RequestKind, RouteCommand, RouteIncident, RouteLadder, RouteMute,
-    RouteSlot, SlotFailure, SlotRequest,
+    NotifyProgress, NotifyRun, NotifyTally, QueuedRung, RequestKind, RouteCommand, RouteIncident, RouteLadder,
+    RouteMute, RouteSlot, SlotFailure, SlotRequest,
 };
 
-use crate::samples::{at, body, flush_alert, texts};
+use crate::samples::{at, body, flush_alert, notification_request, texts};
 
 pub(crate) fn correlate_alert() -> CorrelateAlert {
     CorrelateAlert {
@@ -193,6 +193,14 @@ pub(crate) fn route_mute() -> RouteMute {
         silence: "0b0a4a3c-6b7e-4b7e-9a55-1f0f6f0a2c11".into(),
         group: "{team=\"pay\"}:{alertname=\"HighLatency\"}".into(),
         ends_at: at(1_700_003_600_000),
+    }
+}
+
+pub(crate) fn notify_run() -> NotifyRun {
+    NotifyRun {
+        request: notification_request(),
+        progress: notify_progress(),
+        alerts: vec![0xC3, 1, 0, 255],
     }
 }
 

@@ -34,6 +34,7 @@ fn every_topics_records_have_a_schema() {
         (
             NOTIFY_CHANGELOG,
             &[
+                "NotifyRun",
                 "NotifyProgress",
                 "NotifyAlerts",
                 "NotifyDoubt",

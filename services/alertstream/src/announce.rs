@@ -29,7 +29,7 @@ pub(crate) async fn for_ever(log: Arc<dyn Log>, instance: String, services: Vec<
             Err(error) => return tracing::error!(%error, "this process cannot say that it lives"),
         };
         let record = NewRecord {
-            topic: topics::INSTANCES.to_owned(),
+            topic: topics::INSTANCES.into(),
             partition: 0,
             key: instance.clone().into_bytes(),
             value: Some(value),

@@ -94,7 +94,7 @@ fn found(log: &Arc<dyn Log>) -> Result<Option<String>, LayoutError> {
 
 fn write(log: &Arc<dyn Log>, layout: &str) -> Result<(), LayoutError> {
     let record = NewRecord {
-        topic: LAYOUT.to_owned(),
+        topic: LAYOUT.into(),
         partition: 0,
         key: b"layout".to_vec(),
         value: Some(layout.as_bytes().to_vec()),

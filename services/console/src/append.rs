@@ -13,7 +13,7 @@ use crate::view::partitions;
 /// A record of ours: its partition by its key, its id by what it says and when.
 pub(crate) fn record(
     log: &dyn Log,
-    topic: &str,
+    topic: &'static str,
     key: &[u8],
     value: Option<Vec<u8>>,
     now: Timestamp,
@@ -30,7 +30,7 @@ pub(crate) fn record(
         ..Meta::default()
     };
     Ok(NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.into(),
         partition,
         key: key.to_vec(),
         value,

@@ -124,6 +124,7 @@ fn newest(log: &dyn Log) -> Result<Option<(i64, ConfigVersion)>, PublishError> {
         for (_, record) in reader.poll(BATCH, POLL_WAIT)? {
             newest = record
                 .value
+                .clone()
                 .map(|value| (record.offset.saturating_add(1), value))
                 .or(newest);
         }

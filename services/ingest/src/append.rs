@@ -111,7 +111,7 @@ fn told(error: &LogError) -> String {
 /// A record with what it says of itself. Its id is the hash of its content and the time: the same alert in the same request
 /// at the same millisecond is the same record.
 pub(crate) fn record(
-    topic: &str,
+    topic: &'static str,
     partitions: u32,
     key: String,
     value: Vec<u8>,
@@ -134,7 +134,7 @@ pub(crate) fn record(
         trace: id,
     };
     NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.into(),
         partition: partition_for(key.as_bytes(), partitions),
         key: key.into_bytes(),
         value: Some(value),

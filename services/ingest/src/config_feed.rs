@@ -47,8 +47,8 @@ impl ConfigFeed {
             let offset = record.offset;
             let change = TableChange {
                 table: topics::CONFIG,
-                key: record.key,
-                value: record.value,
+                key: record.key.clone(),
+                value: record.value.clone(),
                 offset,
                 appended: record.appended,
             };

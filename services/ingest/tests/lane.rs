@@ -23,7 +23,7 @@ fn log() -> Arc<SimLog> {
 fn append(log: &SimLog, topic: &str, value: Vec<u8>) {
     let (topic, key) = (topic.to_owned(), b"any".to_vec());
     let record = NewRecord {
-        topic,
+        topic: topic.into(),
         partition: 0,
         key,
         value: Some(value),

@@ -74,7 +74,7 @@ fn config() -> ConfigVersion {
 
 fn append(log: &SimLog, topic: &str, value: Vec<u8>) {
     let record = NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         partition: 0,
         key: Vec::new(),
         value: Some(value),

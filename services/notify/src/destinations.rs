@@ -15,7 +15,16 @@ pub(crate) type Place = (String, String, i32);
 /// Every address this service knows. Replaced whole when the files are read anew.
 #[derive(Debug, Clone, Default)]
 pub struct Destinations {
-    addresses: BTreeMap<Place, WebhookUrl>,
+    addresses: BTreeMap<Place, Address>,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    /// There, or nowhere for this reason.
+    Known(Result<Url, NoAddress>),
+    /// The URL stands in this file, which may change at any time.
+    File(String),
 }
 
 /// Why there is no address to send to. Never holds the address.
@@ -30,13 +39,14 @@ impl Destinations {
         for receiver in &config.receivers {
             for integration in &receiver.integrations {
                 let IntegrationKind::Webhook(webhook) = &integration.kind;
-                let known = match &webhook.url {
-                    WebhookUrl::Inline(url) => !url.is_reference(),
-                    WebhookUrl::File(_) => true,
+                let address = match &webhook.url {
+                    WebhookUrl::Inline(url) if url.is_reference() => continue,
+                    WebhookUrl::Inline(url) => Address::Known(parse(url)),
+                    WebhookUrl::File(path) => Address::File(path.clone()),
                 };
-                if known && let Ok(index) = i32::try_from(integration.index) {
+                if let Ok(index) = i32::try_from(integration.index) {
                     let place = (receiver.name.clone(), integration.kind.name().to_owned(), index);
-                    addresses.insert(place, webhook.url.clone());
+                    addresses.insert(place, address);
                 }
             }
         }
@@ -44,7 +54,7 @@ impl Destinations {
     }
 
     /// The address as the file has it.
-    pub(crate) fn find(&self, place: &Place) -> Result<WebhookUrl, NoAddress> {
+    pub(crate) fn find(&self, place: &Place) -> Result<Address, NoAddress> {
         let (receiver, kind, index) = place;
         self.addresses.get(place).cloned().ok_or_else(|| {
             NoAddress(format!(
@@ -54,20 +64,15 @@ impl Destinations {
     }
 }
 
-/// The URL behind an address. Reads the file where it names one, so it may block.
-pub(crate) fn resolve(address: &WebhookUrl) -> Result<Url, NoAddress> {
-    match address {
-        WebhookUrl::Inline(url) => parse(url),
-        WebhookUrl::File(path) => {
-            let unreadable = |error: std::io::Error| NoAddress(format!("url_file {path}: {error}"));
-            let file = std::fs::File::open(path).map_err(unreadable)?;
-            let mut text = String::new();
-            file.take(MAX_FILE_BYTES)
-                .read_to_string(&mut text)
-                .map_err(unreadable)?;
-            parse(&Secret::new(text.trim()))
-        }
-    }
+/// The URL in a file. Reads it, so it may block.
+pub(crate) fn read(path: &str) -> Result<Url, NoAddress> {
+    let unreadable = |error: std::io::Error| NoAddress(format!("url_file {path}: {error}"));
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    parse(&Secret::new(text.trim()))
 }
 
 fn parse(url: &Secret) -> Result<Url, NoAddress> {

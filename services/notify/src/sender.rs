@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use alert::Timestamp;
 use arc_swap::ArcSwap;
-use config::WebhookUrl;
 use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
@@ -14,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::destinations::{Destinations, NoAddress, Place, resolve};
+use crate::destinations::{Address, Destinations, NoAddress, Place, read};
 use crate::retry_after::retry_after;
 
 /// How many messages one integration is sent at once: enough that a receiver of 100 ms takes 640 a second, few enough that
@@ -133,11 +132,11 @@ impl Shared {
     }
 
     async fn url(&self, place: &Place) -> Result<Url, NoAddress> {
-        let address = self.destinations.load().find(place)?;
-        if matches!(address, WebhookUrl::Inline(_)) {
-            return resolve(&address);
-        }
-        let read = tokio::task::spawn_blocking(move || resolve(&address)).await;
+        let path = match self.destinations.load().find(place)? {
+            Address::Known(url) => return url,
+            Address::File(path) => path,
+        };
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
         read.unwrap_or_else(|error| Err(NoAddress(format!("its file was not read: {error}"))))
     }
 

@@ -31,7 +31,7 @@ fn record(topic: &str, number: u32) -> NewRecord {
     let key = (number % 50_000).to_be_bytes().to_vec();
     let topic = topic.to_owned();
     NewRecord {
-        topic,
+        topic: topic.into(),
         partition: number % PARTITIONS,
         key,
         value: Some(value),
@@ -58,7 +58,9 @@ fn transactions(member: &mut dyn Member, count: u32, records: u32) -> Vec<Durati
         member.begin().expect("begin");
         for number in 0..records {
             let topic = if number % 3 == 2 { "changelog" } else { "events" };
-            member.send(record(topic, round * records + number)).expect("send");
+            member
+                .send(vec![record(topic, round * records + number)])
+                .expect("send");
         }
         member
             .commit(&[(round % PARTITIONS, i64::from(round))])

@@ -107,6 +107,8 @@ pub struct Lane<P: Processor> {
     inputs: u64,
     idle_since: Option<Timestamp>,
     turn: u32,
+    /// How many records the last transaction had: about so many has the next.
+    sent: usize,
     /// How often a restore was put off.
     put_off: usize,
     /// The producer is to be replaced before anything else.
@@ -161,6 +163,7 @@ impl<P: Processor> Lane<P> {
             inputs: 0,
             idle_since: None,
             turn: 0,
+            sent: 0,
             put_off: 0,
             anew: false,
             log,
@@ -339,7 +342,7 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    fn take_in_hand(&mut self, records: Vec<processor::Record>) {
+    fn take_in_hand(&mut self, records: Vec<Arc<processor::Record>>) {
         for record in records {
             if let Some(task) = self.tasks.get_mut(&record.partition).filter(|task| task.is_active()) {
                 task.in_hand.push_back(record);

@@ -16,5 +16,6 @@ pub use lane::{
     spawn_lanes,
 };
 pub use log::{
-    AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks,
+    AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Read, Reader,
+    Watermarks,
 };

@@ -4,8 +4,10 @@
 //! several topics and the group's offsets, read-committed readers, compaction. What a log may *not* do: show an aborted
 //! record, lose an acknowledged one, let a member commit for a partition it no longer owns.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{PromDuration, Timestamp};
@@ -39,8 +41,8 @@ pub enum LogError {
 /// A record to be appended. The partition is always set by us, never by a client library's partitioner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecord {
-    /// The bare topic.
-    pub topic: String,
+    /// The bare topic; ours have names that cost nothing.
+    pub topic: Cow<'static, str>,
     /// The partition.
     pub partition: u32,
     /// The key.
@@ -137,12 +139,15 @@ pub enum Event {
         /// Somebody else may own them already: commit nothing.
         lost: bool,
     },
-    /// Records, in order within each partition.
-    Records(Vec<Record>),
+    /// Records, in order within each partition; shared with the log, which may hold them for others.
+    Records(Vec<Arc<Record>>),
 }
 
 /// What became of an append: the offsets in the order of the records, or why none is acknowledged.
 pub type Appended = Result<Vec<i64>, LogError>;
+
+/// A record that was read, with its topic; both may be shared with the log.
+pub type Read = (Arc<str>, Arc<Record>);
 
 /// A callback for an append; called once, from any thread, and never blocks.
 pub type AppendDone = Box<dyn FnOnce(Appended) + Send>;
@@ -216,8 +221,8 @@ pub trait Member: Send {
     /// Begins a transaction.
     fn begin(&mut self) -> Result<(), LogError>;
 
-    /// Sends a record in the open transaction.
-    fn send(&mut self, record: NewRecord) -> Result<(), LogError>;
+    /// Sends records in the open transaction, in their order.
+    fn send(&mut self, records: Vec<NewRecord>) -> Result<(), LogError>;
 
     /// Commits the open transaction with the group's offsets; `offsets` is never empty, as they are what fences a
     /// member that lost its partitions. Decided on return, and seen by whoever reads; what leaves the system because of
@@ -240,7 +245,7 @@ pub trait Member: Send {
 /// A reader of committed records.
 pub trait Reader: Send {
     /// Waits at most `wait`; returns at most `max` records, each with its topic.
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<(String, Record)>, LogError>;
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Read>, LogError>;
 
     /// The next offset, past control and aborted records: stands at the high watermark when all is read and no
     /// transaction is open.

@@ -42,7 +42,7 @@ fn a_commit_is_far_below_the_flush_floor() {
                 let began = Instant::now();
                 driver.member.begin().unwrap();
                 for partition in 0..touched {
-                    driver.member.send(record("out", partition, &value)).unwrap();
+                    driver.member.send(vec![record("out", partition, &value)]).unwrap();
                 }
                 driver.member.commit(&[(0, 0)]).unwrap();
                 began.elapsed().as_secs_f64() * 1_000.0
@@ -65,7 +65,7 @@ fn an_aborted_transaction_leaves_no_trace() {
     driver.until(&*log, "the inbox", |driver| driver.owned.len() == 1);
     for (value, commits) in [("a", true), ("b", false), ("c", true), ("d", false)] {
         driver.member.begin().unwrap();
-        driver.member.send(record("out", 0, value)).unwrap();
+        driver.member.send(vec![record("out", 0, value)]).unwrap();
         if commits {
             driver.member.commit(&[(0, 0)]).unwrap();
         } else {
@@ -235,7 +235,7 @@ fn a_position_passes_control_records_and_ends_count_open_transactions_in() {
     writer.until(&*log, "the inbox", |writer| writer.owned.len() == 2);
     for (value, commits, end) in [("a", true, 2), ("b", false, 4), ("c", true, 6)] {
         writer.member.begin().unwrap();
-        writer.member.send(record("inbox", 0, value)).unwrap();
+        writer.member.send(vec![record("inbox", 0, value)]).unwrap();
         let before = end - 2;
         // The record is on its way: the end shows it before the position does.
         let deadline = Instant::now() + PATIENCE;
@@ -352,7 +352,7 @@ fn a_lane_started_twice_fences_the_first_which_then_renews() {
     let mut first = Driver::new(join(&*log, "twin"));
     first.until(&*log, "the inbox", |first| first.owned.len() == 1);
     first.member.begin().unwrap();
-    first.member.send(record("out", 0, "never")).unwrap();
+    first.member.send(vec![record("out", 0, "never")]).unwrap();
     let began = Instant::now();
     log.fence("twin").unwrap();
     println!("fencing took {:?}", began.elapsed());
@@ -363,7 +363,7 @@ fn a_lane_started_twice_fences_the_first_which_then_renews() {
     first.member.renew().unwrap();
     println!("renewing took {:?}", began.elapsed());
     first.member.begin().unwrap();
-    first.member.send(record("out", 0, "once")).unwrap();
+    first.member.send(vec![record("out", 0, "once")]).unwrap();
     first.member.commit(&[(0, 0)]).unwrap();
     assert_eq!(values(&read_all(&*log, "out", 1)), ["once"]);
     first.member.close();
@@ -378,7 +378,7 @@ fn a_fence_frees_what_a_dead_lane_left_open() {
     dead.member.begin().unwrap();
     dead.member.commit(&[(0, 0)]).unwrap();
     dead.member.begin().unwrap();
-    dead.member.send(record("out", 0, "never")).unwrap();
+    dead.member.send(vec![record("out", 0, "never")]).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while log.watermarks("out", 0).unwrap().high == 0 {
         assert!(Instant::now() < deadline, "the record never left");
@@ -438,7 +438,7 @@ fn a_compacted_partition_that_ends_in_nothing_is_read_to_its_end() {
         seen.extend(reader.poll(7, TICK).unwrap());
     }
     assert_eq!(seen.len(), 31);
-    assert!(seen.iter().all(|(topic, _)| topic == "changes"));
+    assert!(seen.iter().all(|(topic, _)| &**topic == "changes"));
     assert_eq!(reader.position("inbox", 0), Some(0));
 }
 
@@ -454,12 +454,12 @@ fn an_append_and_a_member_live_through_a_restart_of_the_broker() {
     let mut driver = Driver::new(join(&*log, "lane"));
     driver.until(&*log, "the inbox", |driver| driver.owned.len() == 1);
     driver.member.begin().unwrap();
-    driver.member.send(record("out", 0, "before")).unwrap();
+    driver.member.send(vec![record("out", 0, "before")]).unwrap();
     driver.member.commit(&[(0, 0)]).unwrap();
 
     let mut broker = stand.broker.lock().unwrap_or_else(PoisonError::into_inner);
     if broker.stop().is_err() {
-        println!("SKIPPED: the broker is not ours to end");
+        streams::kafka::broker::say_skipped("the broker is not ours to end");
         return;
     }
     let (done, acknowledged) = mpsc::channel();
@@ -482,7 +482,7 @@ fn an_append_and_a_member_live_through_a_restart_of_the_broker() {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let written = driver.member.begin().and_then(|()| {
-            driver.member.send(record("out", 0, "after"))?;
+            driver.member.send(vec![record("out", 0, "after")])?;
             driver.member.commit(&[(0, 1)])
         });
         match written {

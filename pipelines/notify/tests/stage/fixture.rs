@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use alert::{Fingerprint, LabelSet, PromDuration, SilenceMatcher, Timestamp};
 use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted, Notify, NotifySettings};
-use processor::{Driver, Said, Stored};
+use processor::{Driver, Said, StateKey, Stored, Timers};
 use schemas::{
-    AlertBody, Avro, ConfigVersion, FlushAlert, GenerationRaised, JournalEntry, Link, NotificationRequest, NotifyTally,
-    Outcome, OutcomeKind, RequestKind, SilenceRecord, notify_keys, topics,
+    AlertBody, Avro, ConfigVersion, FlushAlert, GenerationRaised, JournalEntry, Link, NotificationRequest, NotifyRun,
+    NotifyTally, Outcome, OutcomeKind, RequestKind, SilenceRecord, notify_keys, topics,
 };
 
 pub(crate) const GROUP: &str = "{}:{alertname=\"Disk\"}";
@@ -171,6 +171,27 @@ impl World {
 
     pub(crate) fn restart(&mut self) -> Did {
         self.driver.restart();
+        self.did()
+    }
+
+    /// A restart over the same state as an earlier release kept it.
+    pub(crate) fn restart_in_several_records(&mut self) -> Did {
+        let mut records = Vec::new();
+        for (key, value) in self.driver.store().dump() {
+            let stored = Stored::decode(value).unwrap();
+            let NotifyRun {
+                request,
+                progress,
+                alerts,
+            } = schemas::decode(stored.bytes).unwrap();
+            let of = |kind, rest: &[u8]| StateKey::with(key.group().unwrap(), kind, rest);
+            let (head, progress) = (schemas::encode(&request).unwrap(), schemas::encode(&progress).unwrap());
+            let plain = |bytes: &[u8]| Some(Stored::encode(&Timers::none(), bytes).into_vec());
+            records.push((of(1, key.rest()), plain(&head)));
+            records.push((of(2, &[key.rest(), &[0; 4]].concat()), plain(&alerts)));
+            records.push((key.clone(), Some(Stored::encode(&stored.timers, &progress).into_vec())));
+        }
+        self.driver.restart_over(records);
         self.did()
     }
 

@@ -5,6 +5,21 @@ use schemas::{NotificationRequest, OutcomeKind};
 
 use crate::fixture::{World, accepted, request, retry_after, secs, status};
 
+/// What a release left that kept a request, its alerts and how far it is in a record each.
+#[test]
+fn a_run_in_several_records_goes_on_and_leaves_nothing() {
+    let mut world = World::new();
+    let first = world.request(&request(&["pager", "sms"]));
+    let again = world.restart_in_several_records();
+    assert_eq!(again.sends(), [("pager".into(), 0, 2)]);
+    assert_eq!(again.attempt().body, first.attempt().body);
+    assert_eq!(
+        world.answer(again.attempt(), accepted()).outcome(),
+        (OutcomeKind::Delivered, vec!["pager"])
+    );
+    assert!(world.at_rest());
+}
+
 #[test]
 fn the_embedded_log_sends_again_at_once_under_the_same_key() {
     let mut world = World::new();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use streams::kafka::broker::Broker;
+use streams::kafka::broker::{Broker, say_skipped};
 
 /// Makes it an error that there is no browser.
 const REQUIRED: &str = "ALERTSTREAM_REQUIRE_BROWSER";
@@ -30,7 +30,7 @@ fn is_there() -> bool {
             std::env::var(REQUIRED).is_err(),
             "{REQUIRED} is set, and something is missing: {what}"
         );
-        eprintln!("SKIPPED: no browser to look at the page with ({what})");
+        say_skipped(&format!("no browser to look at the page with ({what})"));
     }
     there
 }

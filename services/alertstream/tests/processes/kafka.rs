@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use schemas::{AlertEvent, DeadLetter, EventKind, topics};
 use serde_json::json;
-use streams::kafka::broker::Broker;
+use streams::kafka::broker::{Broker, say_skipped};
 use streams::kafka::{KafkaLog, KafkaOptions};
 use streams::{From, Log, NewRecord};
 use tempfile::TempDir;
@@ -128,7 +128,7 @@ fn publish(log: &KafkaLog, events: impl IntoIterator<Item = Vec<u8>>) {
     let mut sent = 0;
     for (event, partition) in events.into_iter().zip((0..partitions).cycle()) {
         let record = NewRecord {
-            topic: topics::ALERT_EVENTS.to_owned(),
+            topic: topics::ALERT_EVENTS.into(),
             partition,
             key: Vec::new(),
             value: Some(event),
@@ -235,7 +235,7 @@ fn replay(system: &System, log: &KafkaLog, receiver: &Receiver) {
     let file = std::env::var("ALERTSTREAM_LOGHUB")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/loghub").to_owned());
     let Ok(text) = std::fs::read(Path::new(&file).join("BGL_2k.log")) else {
-        eprintln!("SKIPPED: the replay of BGL_2k.log: it is not in {file}");
+        say_skipped(&format!("the replay of BGL_2k.log: it is not in {file}"));
         return;
     };
     let source = "BGL_2k.log";

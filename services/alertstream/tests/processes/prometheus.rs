@@ -92,7 +92,7 @@ fn is_there() -> bool {
             std::env::var(REQUIRED).is_err(),
             "{REQUIRED} is set, and there is no program `prometheus`"
         );
-        eprintln!("SKIPPED: there is no program `prometheus`");
+        streams::kafka::broker::say_skipped("there is no program `prometheus`");
     }
     there
 }

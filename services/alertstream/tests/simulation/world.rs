@@ -317,7 +317,7 @@ impl World {
             ..Meta::default()
         };
         let record = NewRecord {
-            topic: topic.to_owned(),
+            topic: topic.to_owned().into(),
             partition,
             key: key.into_bytes(),
             value: Some(value),

@@ -43,7 +43,7 @@ impl Entry {
             kind: entry.kind,
             at: entry.at.millis(),
             reason: entry.reason,
-            group: kept.group.clone(),
+            group: kept.group().into_owned(),
             group_key: entry.group_key,
             incident: entry.incident_id,
             fingerprint: entry.fingerprint,

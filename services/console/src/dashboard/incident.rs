@@ -7,7 +7,7 @@ use alert::{Fingerprint, GroupId, LabelSet};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::Response;
-use schemas::{AlertPhase, ConfigVersion, CorrelateAlert, NotificationRequest, NotifyLegState, NotifyProgress, topics};
+use schemas::{AlertPhase, ConfigVersion, CorrelateAlert, NotifyLegState, NotifyRun, topics};
 use serde::Serialize;
 use streams::From;
 
@@ -148,8 +148,7 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    fn of((request, progress): (NotificationRequest, Option<NotifyProgress>)) -> Self {
-        let (legs, void) = progress.map_or_else(Default::default, |progress| (progress.legs, progress.void));
+    fn of(NotifyRun { request, progress, .. }: NotifyRun) -> Self {
         let leg = |leg: schemas::NotifyLeg| DeliveryLeg {
             receiver: leg.receiver,
             integration: leg.integration,
@@ -170,8 +169,8 @@ impl Delivery {
             round: request.round,
             step: request.step,
             give_up_at: request.give_up_at.millis(),
-            void,
-            legs: legs.into_iter().map(leg).collect(),
+            void: progress.void,
+            legs: progress.legs.into_iter().map(leg).collect(),
         }
     }
 }
@@ -224,7 +223,7 @@ fn detail(app: &App, id: &str, group: Option<String>) -> Result<IncidentDetail, 
         limit: MAX_ENTRIES,
     };
     let found = history::entries(app, &filter).map_err(Refusal::later)?;
-    let journal: Vec<Entry> = found.entries.iter().filter_map(|kept| Entry::of(kept)).collect();
+    let journal: Vec<Entry> = found.entries.iter().filter_map(Entry::of).collect();
     if known.is_none() && journal.is_empty() {
         return Err(unknown(id));
     }

@@ -1,7 +1,6 @@
 //! Journal entries: the newest from memory, older ones from their one partition.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alert::{Timestamp, partition_for};
@@ -42,7 +41,7 @@ impl Filter {
             })
         };
         self.since.is_none_or(|since| kept.at >= since)
-            && self.group.as_ref().is_none_or(|group| *group == kept.group)
+            && self.group.as_ref().is_none_or(|group| *group == kept.group())
             && self.incident.as_ref().is_none_or(of_incident)
     }
 }
@@ -51,7 +50,7 @@ impl Filter {
 #[derive(Debug)]
 pub(crate) struct Found {
     /// The newest first.
-    pub(crate) entries: Vec<Arc<Kept>>,
+    pub(crate) entries: Vec<Kept>,
     /// Whether that is all there is.
     pub(crate) complete: bool,
 }
@@ -132,7 +131,7 @@ fn scan(app: &App, filter: &Filter, partition: u32, (low, end): (i64, i64), room
                 cut = false;
             }
             if filter.takes(&kept) {
-                found.push_back(Arc::new(kept));
+                found.push_back(kept);
                 if found.len() > room {
                     found.pop_front();
                     cut = true;

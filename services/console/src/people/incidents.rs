@@ -9,8 +9,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use schemas::{
-    AlertPhase, CorrelateAlert, IncidentStatus, LadderPhase, LadderPosition, NotificationRequest, NotifyLegState,
-    NotifyProgress, RequestKind, RouteIncident,
+    AlertPhase, CorrelateAlert, IncidentStatus, LadderPhase, LadderPosition, NotifyLegState, NotifyRun, RequestKind,
+    RouteIncident,
 };
 use serde::Serialize;
 
@@ -220,8 +220,7 @@ struct Leg {
 }
 
 impl Request {
-    fn of((request, progress): (NotificationRequest, Option<NotifyProgress>)) -> Self {
-        let (legs, void) = progress.map_or_else(Default::default, |progress| (progress.legs, progress.void));
+    fn of(NotifyRun { request, progress, .. }: NotifyRun) -> Self {
         let leg = |leg: schemas::NotifyLeg| {
             let state = match leg.state {
                 NotifyLegState::Waiting => "waiting",
@@ -249,8 +248,8 @@ impl Request {
             round: request.round,
             step: request.step,
             give_up_at: request.give_up_at,
-            void,
-            legs: legs.into_iter().map(leg).collect(),
+            void: progress.void,
+            legs: progress.legs.into_iter().map(leg).collect(),
         }
     }
 }
@@ -345,7 +344,7 @@ fn detail(app: &App, id: &str) -> Result<Detail, Refusal> {
     let (alerts, alerts_cut, requests) = app.view.group(&group, held).unwrap_or_default();
     let summary = Summary::of(incident);
     let journal_cut = !found.complete;
-    let journal = found.entries.iter().filter_map(|kept| Shown::of(kept)).collect();
+    let journal = found.entries.iter().filter_map(Shown::of).collect();
     Ok(Detail {
         summary,
         alerts,

@@ -99,7 +99,7 @@ pub(super) async fn journal(State(app): State<Arc<App>>, params: Params) -> Resu
         .blocking(move |app| history::entries(app, &filter))
         .await?
         .map_err(Refusal::later)?;
-    let entries = found.entries.iter().filter_map(|kept| Shown::of(kept)).collect();
+    let entries = found.entries.iter().filter_map(Shown::of).collect();
     Ok(json::ok(&Listed {
         entries,
         complete: found.complete,

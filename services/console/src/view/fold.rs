@@ -1,21 +1,27 @@
 //! One record at a time into the view.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use alert::{Fingerprint, GroupHash};
 use processor::{Record, StateKey, Stored};
 use schemas::{
-    Avro, CORRELATE_ALERT, CORRELATE_GROUP, NotificationRequest, NotifyProgress, RouteCommand, RouteIncident,
-    notify_keys, route_keys, topics,
+    Avro, CORRELATE_ALERT, CORRELATE_GROUP, NotifyRun, RouteCommand, RouteIncident, notify_keys, route_keys, topics,
 };
+use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Kept, View};
 
+/// Of an incident's record what it is found by.
+#[derive(Deserialize)]
+struct Named<'a> {
+    incident_id: &'a str,
+}
+
 impl View {
     /// Takes in one record. What cannot be read is logged and left out; what only a newer release can read also turns
     /// readiness off, as everything shown may be incomplete from here on.
-    pub(crate) fn fold(&self, topic: &str, record: Record) {
+    pub(crate) fn fold(&self, topic: &str, record: Arc<Record>) {
         let (partition, offset) = (record.partition, record.offset);
         let folded = match topic {
             topics::CORRELATE_CHANGELOG | topics::ROUTE_CHANGELOG | topics::NOTIFY_CHANGELOG => {
@@ -92,22 +98,20 @@ impl View {
     }
 
     fn take_incident(&self, group: GroupHash, value: Option<&[u8]>) -> Result<(), String> {
-        let new: Option<RouteIncident> = value
-            .map(schemas::decode)
+        let new: Option<Named<'_>> = value
+            .map(schemas::decode_part::<RouteIncident, _>)
             .transpose()
             .map_err(|error| error.to_string())?;
         let id = new.map(|new| new.incident_id);
         let place = |id: &str| xxh3_64(id.as_bytes());
         // Mostly it is the incident that was there.
-        let known = id
-            .as_ref()
-            .is_some_and(|id| self.incidents.get(&place(id)).is_some_and(|of| *of == group));
+        let known = id.is_some_and(|id| self.incidents.get(&place(id)).is_some_and(|of| *of == group));
         if !known && let Some(before) = self.groups.with(&group, |held| held.incident_id()).flatten() {
             self.incidents.remove_if(&place(&before), |_, of| *of == group);
         }
         self.groups.change(group, |held| held.set_incident(value));
         if let Some(id) = id.filter(|_| !known) {
-            self.incidents.insert(place(&id), group);
+            self.incidents.insert(place(id), group);
         }
         Ok(())
     }
@@ -131,14 +135,9 @@ impl View {
         Ok(())
     }
 
-    /// Notify's request and its progress are held; its alerts are not: correlate's are.
+    /// Notify's requests under way are held; alerts that stand beside them are not: correlate's are.
     fn request(&self, group: GroupHash, key: &[u8], value: Option<&[u8]>) {
-        let shown = |bytes: &&[u8]| {
-            matches!(
-                schemas::schema_of(bytes),
-                Some(NotificationRequest::NAME | NotifyProgress::NAME)
-            )
-        };
+        let shown = |bytes: &&[u8]| schemas::schema_of(bytes) == Some(NotifyRun::NAME);
         let suffix = key.get(group.as_bytes().len()..).unwrap_or_default();
         self.groups
             .change(group, |held| held.set_request(suffix, value.filter(shown)));

@@ -8,9 +8,7 @@ use std::ops::Deref;
 use alert::{Fingerprint, GroupHash, LabelSet};
 use dashmap::DashMap;
 use processor::{StateKey, Store, Timers};
-use schemas::{
-    AlertPhase, Avro, CorrelateAlert, CorrelateGroup, KnownHead, NotificationRequest, NotifyProgress, RouteIncident,
-};
+use schemas::{AlertPhase, Avro, CorrelateAlert, CorrelateGroup, KnownHead, NotifyRun, RouteIncident};
 
 /// There while correlate knows the group: a record that says what the group is, or nothing where [`INCIDENT`] says it. Both
 /// stages' records do, and it is held once (design 5.7).
@@ -198,21 +196,9 @@ impl<S: Deref<Target = Store>> Records<S> {
         })
     }
 
-    /// What is under way: each request without its alerts, and how far it is.
-    pub(crate) fn requests(&self) -> Vec<(NotificationRequest, Option<NotifyProgress>)> {
-        let of = |name: &'static str| {
-            self.all(REQUEST)
-                .filter(move |(_, bytes)| schemas::schema_of(bytes) == Some(name))
-        };
-        let progress_of = |request: &StateKey| {
-            let slot = request.rest().get(1..);
-            let mut all = of(NotifyProgress::NAME);
-            all.find(|(key, _)| key.rest().get(1..) == slot)
-                .and_then(|(_, bytes)| read(bytes))
-        };
-        of(NotificationRequest::NAME)
-            .filter_map(|(key, bytes)| Some((read(bytes)?, progress_of(&key))))
-            .collect()
+    /// What is under way.
+    pub(crate) fn requests(&self) -> Vec<NotifyRun> {
+        self.all(REQUEST).filter_map(|(_, bytes)| read(bytes)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The newest journal entries, and route's answers to commands among them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -24,18 +25,17 @@ pub(crate) struct Kept {
     pub(crate) offset: i64,
     /// When it was written.
     pub(crate) at: Timestamp,
-    /// What it is about: a group id.
-    pub(crate) group: String,
     /// Joins it with everything the same arrival caused.
     pub(crate) trace: u128,
     /// The config version it was decided under.
     pub(crate) config_version: u64,
-    bytes: Box<[u8]>,
+    record: Arc<Record>,
 }
 
 impl Kept {
     /// A record of the journal; none for a tombstone.
-    pub(crate) fn of(record: Record) -> Option<Self> {
+    pub(crate) fn of(record: Arc<Record>) -> Option<Self> {
+        record.value.as_ref()?;
         let meta = record.meta.unwrap_or_default();
         Some(Self {
             partition: record.partition,
@@ -45,24 +45,27 @@ impl Kept {
             } else {
                 record.appended
             },
-            group: String::from_utf8(record.key)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
             trace: meta.trace,
             config_version: meta.config_version,
-            bytes: record.value?.into_boxed_slice(),
+            record,
         })
+    }
+
+    /// What it is about: a group id.
+    pub(crate) fn group(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.record.key)
     }
 
     /// The entry itself.
     pub(crate) fn entry(&self) -> Option<JournalEntry> {
-        super::held::read(&self.bytes)
+        super::held::read(self.record.bytes())
     }
 }
 
 /// Newest entries of all partitions, in the order they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    entries: VecDeque<Arc<Kept>>,
+    entries: VecDeque<Kept>,
     /// By incident and command: one command of a person may go to several incidents under one id.
     answers: BTreeMap<(String, String), JournalEntry>,
     answered: VecDeque<(String, String)>,
@@ -72,7 +75,7 @@ impl Recent {
     /// Takes one more entry; the oldest one goes where there are too many.
     pub(crate) fn push(&mut self, kept: Kept) {
         // Few entries are answers, and only what may be one is decoded for it.
-        let may_be = memchr::memmem::find(&kept.bytes, ANSWER_KINDS.as_bytes()).is_some();
+        let may_be = memchr::memmem::find(kept.record.bytes(), ANSWER_KINDS.as_bytes()).is_some();
         let entry = may_be.then(|| kept.entry()).flatten();
         if let Some(entry) = entry.filter(|entry| entry.kind.starts_with(ANSWER_KINDS))
             && let (Some(incident), Some(id)) = (entry.fields.get("incident"), entry.fields.get("id"))
@@ -80,7 +83,7 @@ impl Recent {
             let id = (incident.to_owned(), id.to_owned());
             self.answer(id, entry);
         }
-        self.entries.push_back(Arc::new(kept));
+        self.entries.push_back(kept);
         if self.entries.len() > MAX_RECENT {
             self.entries.pop_front();
         }
@@ -106,7 +109,7 @@ impl Recent {
     }
 
     /// Everything held, oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Kept>> {
+    pub(crate) fn all(&self) -> Vec<Kept> {
         self.entries.iter().cloned().collect()
     }
 

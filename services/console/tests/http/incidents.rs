@@ -1,7 +1,9 @@
 //! Incidents and the journal.
 
 use alert::Timestamp;
-use schemas::{IncidentStatus, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, RequestKind, topics};
+use schemas::{
+    IncidentStatus, NotificationRequest, NotifyLeg, NotifyLegState, NotifyProgress, NotifyRun, RequestKind, topics,
+};
 use serde_json::json;
 
 use crate::world::{Group, World, at};
@@ -116,8 +118,12 @@ async fn one_incident_has_everything_about_it() {
     let group = group("a");
     world.incident(&group, |_| {});
     world.firing(&group, &[("alertname", "a"), ("team", "db")]);
-    world.state(topics::NOTIFY_CHANGELOG, &group.id, 1, b"slot", Some(&request(&group)));
-    world.state(topics::NOTIFY_CHANGELOG, &group.id, 3, b"slot", Some(&progress(&group)));
+    let run = NotifyRun {
+        request: request(&group),
+        progress: progress(&group),
+        alerts: Vec::new(),
+    };
+    world.state(topics::NOTIFY_CHANGELOG, &group.id, 3, b"slot", Some(&run));
     world.journal(&group, "incident.opened", "its first alert", &[]);
     world.journal(&group, "escalation.step", "nobody answered", &[("step", "0")]);
     let world = world.start().await;

@@ -198,7 +198,7 @@ impl World {
         });
         let (topic, key, headers) = (topic.to_owned(), key.to_vec(), Vec::new());
         let record = NewRecord {
-            topic,
+            topic: topic.into(),
             partition,
             key,
             value,

@@ -17,7 +17,7 @@ use crate::log::LogError;
 pub(super) const TOMBSTONES: Duration = Duration::from_hours(24);
 /// A partition is left as it is until so much was added to it, and as much as it held before: each record is so written
 /// again about once.
-const MIN_DIRTY_BYTES: u64 = 1 << 20;
+const MIN_DIRTY_BYTES: u64 = 4 << 20;
 /// What is written at a time.
 const WRITE_BYTES: usize = 1 << 20;
 

@@ -16,6 +16,8 @@ const HAS_HEADERS: u8 = 4;
 pub(super) const HEAD_BYTES: usize = 8 + 4 + 4 + 8 + 8;
 /// A run is closed at this size, so that whoever reads needs no more than this and one record at a time.
 const RUN_BYTES: usize = 128 << 10;
+/// What is set aside for the first: room for some ten records.
+const FIRST_BYTES: usize = 4 << 10;
 
 /// Takes bytes off the front.
 #[derive(Debug, Clone, Copy)]
@@ -240,7 +242,7 @@ impl Runs {
             offset: record.offset,
             appended: record.appended.millis(),
             key: &record.key,
-            meta: meta.as_deref(),
+            meta: meta.as_ref().map(AsRef::as_ref),
             headers: (!headers.is_empty()).then_some(&*headers),
             value: record.value.as_deref(),
         });
@@ -263,6 +265,9 @@ impl Runs {
                 appended: record.appended,
             };
             let begin = self.bytes.len();
+            if begin == 0 {
+                self.bytes.reserve(FIRST_BYTES);
+            }
             self.bytes.resize(begin + HEAD_BYTES, 0);
             (begin, head)
         });

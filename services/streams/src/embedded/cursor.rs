@@ -94,11 +94,11 @@ impl Cursor {
     }
 
     /// Gives out at most `max` of the records in hand.
-    pub(super) fn drain(&mut self, max: usize, mut give: impl FnMut(Record)) {
+    pub(super) fn drain(&mut self, max: usize, mut give: impl FnMut(Arc<Record>)) {
         for _ in 0..max {
             let Some(record) = self.ahead.pop_front() else { break };
             self.position = record.offset + 1;
-            give(record);
+            give(Arc::new(record));
         }
         if self.ahead.is_empty() {
             // Not its room either: a whole partition was in hand, and a reader of many keeps one cursor for each.

@@ -126,7 +126,7 @@ impl Member for EmbeddedMember {
         let deadline = Instant::now() + wait;
         let shared = Arc::clone(&self.shared);
         loop {
-            let (mut records, mut tail, mut read): (Vec<Record>, Vec<Arc<Record>>, _) = (Vec::new(), Vec::new(), None);
+            let (mut records, mut read): (Vec<Arc<Record>>, _) = (Vec::new(), None);
             {
                 let mut state = shared.state();
                 state.alive()?;
@@ -137,13 +137,13 @@ impl Member for EmbeddedMember {
                 let order = self.order();
                 let topic = state.topic(&self.ticket.topic)?;
                 for number in order {
-                    let left = max.saturating_sub(records.len() + tail.len());
+                    let left = max.saturating_sub(records.len());
                     let Some(cursor) = self.cursors.get_mut(&number).filter(|_| left > 0) else {
                         break;
                     };
                     match cursor.step(topic, number, left) {
                         Step::Nothing => continue,
-                        Step::Tail(found) => tail.extend(found),
+                        Step::Tail(found) => records.extend(found),
                         Step::Ahead => cursor.drain(left, |record| records.push(record)),
                         Step::Read(found) => {
                             read = Some((number, found));
@@ -154,7 +154,7 @@ impl Member for EmbeddedMember {
                         break;
                     }
                 }
-                if records.is_empty() && tail.is_empty() && read.is_none() {
+                if records.is_empty() && read.is_none() {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Ok(Vec::new());
@@ -171,10 +171,9 @@ impl Member for EmbeddedMember {
                 && let Some(cursor) = self.cursors.get_mut(&number)
             {
                 cursor.fill(&read)?;
-                let left = max.saturating_sub(records.len() + tail.len());
+                let left = max.saturating_sub(records.len());
                 cursor.drain(left, |record| records.push(record));
             }
-            records.extend(tail.iter().map(|record| Record::clone(record)));
             if !records.is_empty() {
                 return Ok(vec![Event::Records(records)]);
             }
@@ -230,11 +229,15 @@ impl Member for EmbeddedMember {
         Ok(())
     }
 
-    fn send(&mut self, record: NewRecord) -> Result<(), LogError> {
+    fn send(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
         let Some(transaction) = &mut self.transaction else {
             return Err(LogError::Abort("no transaction is open".to_owned()));
         };
-        transaction.push(record);
+        if transaction.is_empty() {
+            *transaction = records;
+        } else {
+            transaction.extend(records);
+        }
         Ok(())
     }
 

@@ -1,13 +1,12 @@
 //! A reader of the embedded log, outside of any group.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, PoisonError};
 use std::time::{Duration, Instant};
 
-use processor::Record;
-
 use super::cursor::{Cursor, Step};
 use super::shared::Shared;
-use crate::log::{From, LogError, Reader};
+use crate::log::{From, LogError, Read, Reader};
 
 pub(super) struct EmbeddedReader {
     shared: Arc<Shared>,
@@ -18,7 +17,7 @@ pub(super) struct EmbeddedReader {
 }
 
 struct Place {
-    topic: String,
+    topic: Arc<str>,
     partition: u32,
     cursor: Cursor,
 }
@@ -27,7 +26,7 @@ impl EmbeddedReader {
     pub(super) fn new(shared: &Arc<Shared>, from: &[(String, u32, From)]) -> Result<Self, LogError> {
         let mut state = shared.state();
         state.alive()?;
-        let mut places = Vec::new();
+        let (mut places, mut names) = (Vec::new(), BTreeMap::new());
         for (topic, partition, from) in from {
             let bounds = state.partition(topic, *partition)?;
             let position = match from {
@@ -36,13 +35,13 @@ impl EmbeddedReader {
                 From::End => bounds.high,
             };
             places.push(Place {
-                topic: topic.clone(),
+                topic: Arc::clone(names.entry(topic).or_insert_with(|| Arc::from(topic.as_str()))),
                 partition: *partition,
                 cursor: Cursor::at(position),
             });
         }
         let woken = Arc::new(Condvar::new());
-        let waiter = state.enter(places.iter().map(|p| p.topic.as_str()), &woken);
+        let waiter = state.enter(places.iter().map(|p| &*p.topic), &woken);
         drop(state);
         Ok(Self {
             shared: Arc::clone(shared),
@@ -55,26 +54,28 @@ impl EmbeddedReader {
 }
 
 impl Reader for EmbeddedReader {
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<(String, Record)>, LogError> {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Read>, LogError> {
         let deadline = Instant::now() + wait;
         let shared = Arc::clone(&self.shared);
         loop {
-            let (mut out, mut tail, mut read) = (Vec::new(), Vec::new(), None);
+            let (mut out, mut read) = (Vec::new(), None);
             {
                 let state = shared.state();
                 state.alive()?;
                 let (count, turn) = (self.places.len(), self.turn);
                 for index in (0..count).map(|i| (i + turn) % count) {
-                    let left = max.saturating_sub(out.len() + tail.len());
+                    let left = max.saturating_sub(out.len());
                     let Some(place) = self.places.get_mut(index).filter(|_| left > 0) else {
                         break;
                     };
                     match place.cursor.step(state.topic(&place.topic)?, place.partition, left) {
                         Step::Nothing => continue,
-                        Step::Tail(found) => tail.extend(found.into_iter().map(|r| (place.topic.clone(), r))),
+                        Step::Tail(found) => {
+                            out.extend(found.into_iter().map(|record| (Arc::clone(&place.topic), record)));
+                        }
                         Step::Ahead => {
                             let topic = &place.topic;
-                            place.cursor.drain(left, |record| out.push((topic.clone(), record)));
+                            place.cursor.drain(left, |record| out.push((Arc::clone(topic), record)));
                             // One partition after the other where segments are read: each may be in hand in large pieces.
                             self.turn = index;
                             continue;
@@ -88,7 +89,7 @@ impl Reader for EmbeddedReader {
                     }
                     self.turn = index + 1;
                 }
-                if out.is_empty() && tail.is_empty() && read.is_none() {
+                if out.is_empty() && read.is_none() {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Ok(Vec::new());
@@ -105,11 +106,10 @@ impl Reader for EmbeddedReader {
                 && let Some(place) = self.places.get_mut(index)
             {
                 place.cursor.fill(&read)?;
-                let left = max.saturating_sub(out.len() + tail.len());
+                let left = max.saturating_sub(out.len());
                 let topic = &place.topic;
-                place.cursor.drain(left, |record| out.push((topic.clone(), record)));
+                place.cursor.drain(left, |record| out.push((Arc::clone(topic), record)));
             }
-            out.extend(tail.into_iter().map(|(topic, record)| (topic, Record::clone(&record))));
             if !out.is_empty() {
                 return Ok(out);
             }
@@ -120,7 +120,7 @@ impl Reader for EmbeddedReader {
         let place = self
             .places
             .iter()
-            .find(|p| p.topic == topic && p.partition == partition)?;
+            .find(|p| &*p.topic == topic && p.partition == partition)?;
         Some(place.cursor.position)
     }
 }

@@ -132,6 +132,12 @@ impl Topic {
         self.partitions.get(usize::try_from(partition).ok()?)
     }
 
+    /// The partition of this topic, which has that name.
+    pub(super) fn has(&self, name: &str, partition: u32) -> Result<&Partition, LogError> {
+        let found = self.partition(partition);
+        found.ok_or_else(|| LogError::Refused(format!("topic {name} has no partition {partition}")))
+    }
+
     pub(super) fn partition_mut(&mut self, partition: u32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(partition).ok()?)
     }
@@ -157,8 +163,7 @@ impl State {
     }
 
     pub(super) fn partition(&self, topic: &str, partition: u32) -> Result<&Partition, LogError> {
-        let found = self.topic(topic)?.partition(partition);
-        found.ok_or_else(|| LogError::Refused(format!("topic {topic} has no partition {partition}")))
+        self.topic(topic)?.has(topic, partition)
     }
 
     /// The group on a topic, made when it is first named.

@@ -56,8 +56,15 @@ struct Planned {
 
 impl Batch {
     pub(super) fn new() -> Self {
+        Self::with_room(0)
+    }
+
+    /// One that will take about so many bytes.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        let mut buffer = journal::buffer();
+        buffer.reserve(bytes);
         Self {
-            buffer: journal::buffer(),
+            buffer,
             runs: Vec::new(),
         }
     }

@@ -36,7 +36,7 @@ fn topic(name: &str, compacted: bool, retention: Duration) -> NewTopic {
 fn append(log: &EmbeddedLog, topic: &str, key: &str, value: Option<Vec<u8>>) -> Result<Vec<i64>, LogError> {
     let key = key.as_bytes().to_vec();
     let record = NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         partition: 0,
         key,
         value,
@@ -207,7 +207,7 @@ fn what_is_written_while_a_partition_is_cleaned_stays() {
                     .poll(1_000, Duration::ZERO)
                     .unwrap()
                     .into_iter()
-                    .map(|(_, r)| (r.key, r.offset)),
+                    .map(|(_, r)| (r.key.clone(), r.offset)),
             );
         }
     }
@@ -219,7 +219,7 @@ fn what_is_written_while_a_partition_is_cleaned_stays() {
                 .poll(1_000, Duration::ZERO)
                 .unwrap()
                 .into_iter()
-                .map(|(_, r)| (r.key, r.offset)),
+                .map(|(_, r)| (r.key.clone(), r.offset)),
         );
     }
     let newest: std::collections::BTreeSet<i64> = newest.into_values().collect();
@@ -244,8 +244,9 @@ fn a_reader_gives_out_the_partition_that_it_read_before_it_reads_another() {
         .reader(&names.map(|name| (name.to_owned(), 0, From::Beginning)))
         .unwrap();
     let polls = (0..6).flat_map(|_| reader.poll(2, Duration::ZERO).unwrap());
-    let found: Vec<String> = polls.map(|(topic, _)| topic).collect();
-    assert_eq!(found, ["first", "first", "first", "second", "second", "second"]);
+    let found: Vec<Arc<str>> = polls.map(|(topic, _)| topic).collect();
+    let expected = ["first", "first", "first", "second", "second", "second"];
+    assert_eq!(found, expected.map(Arc::from));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! prefix of the journal. What leaves the log waits for a sync, which another thread does for all who wait: the answer to
 //! an append, and what a lane sends.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -17,7 +18,7 @@ use super::codec::Runs;
 use super::op::Op;
 use super::retention;
 use super::shared::{Job, Shared, Ticket};
-use super::state::State;
+use super::state::{State, Topic};
 use super::store::Batch;
 use super::topics;
 use crate::log::{AppendDone, Committed, LogError, NewRecord};
@@ -26,6 +27,8 @@ use crate::log::{AppendDone, Committed, LogError, NewRecord};
 const MAINTENANCE: Duration = Duration::from_secs(1);
 /// A record's limit, with room over the project's `MAX_RECORD_BYTES`; Kafka's default is the same.
 const MAX_RECORD: usize = 1 << 20;
+/// Enough for what a batch says of a partition, beside its records; mostly more.
+const OP_BYTES: usize = 128;
 /// Far above any key of ours.
 const MAX_KEY: usize = 60_000;
 
@@ -94,7 +97,7 @@ struct Plan {
 
 /// What is added to a partition.
 struct Added {
-    topic: String,
+    topic: Cow<'static, str>,
     id: u32,
     partition: u32,
     high: i64,
@@ -167,8 +170,8 @@ impl Plan {
                         .map_or(Ok(()), |why| Err(LogError::Busy(why.clone())))
                 });
                 match allowed.and_then(|()| check(state, &records)) {
-                    Ok(()) => {
-                        let offsets = self.add(state, records, now, limit);
+                    Ok(topics) => {
+                        let offsets = self.add(state, records, topics, now, limit);
                         self.answers.push(Answer::Append(done, offsets));
                     }
                     Err(error) => self.refused.push((Answer::Append(done, Vec::new()), error)),
@@ -185,18 +188,9 @@ impl Plan {
                     .and_then(|()| room.commit())
                     .and_then(|()| check(state, &records));
                 match allowed {
-                    Ok(()) => {
-                        self.add(state, records, now, limit);
-                        for (partition, offset) in offsets {
-                            let key = (ticket.group.clone(), ticket.topic.clone(), partition);
-                            self.offsets.insert(
-                                key,
-                                Committed {
-                                    offset,
-                                    lane: ticket.lane.clone(),
-                                },
-                            );
-                        }
+                    Ok(topics) => {
+                        self.add(state, records, topics, now, limit);
+                        self.commit(state, ticket, offsets);
                         self.answers.push(Answer::Commit(reply));
                     }
                     Err(error) => self.refused.push((Answer::Commit(reply), error)),
@@ -207,13 +201,26 @@ impl Plan {
         }
     }
 
-    /// Gives records their offsets. They were checked.
-    fn add(&mut self, state: &mut State, records: Vec<NewRecord>, now: i64, limit: u64) -> Vec<i64> {
-        let mut offsets = Vec::with_capacity(records.len());
-        for new in records {
-            let Some(id) = state.topics.get(&new.topic).map(|topic| topic.note.id) else {
-                continue;
+    /// Takes up what a commit says of its partitions; what is known already is not said again.
+    fn commit(&mut self, state: &State, ticket: Ticket, offsets: Vec<(u32, i64)>) {
+        let group = (ticket.group, ticket.topic);
+        let known = state.groups.get(&group).map(|group| &group.committed);
+        for (partition, offset) in offsets {
+            let key = (group.0.clone(), group.1.clone(), partition);
+            let committed = Committed {
+                offset,
+                lane: ticket.lane.clone(),
             };
+            if self.offsets.contains_key(&key) || known.and_then(|known| known.get(&partition)) != Some(&committed) {
+                self.offsets.insert(key, committed);
+            }
+        }
+    }
+
+    /// Gives records their offsets. They were checked, and `topics` are the ids of theirs.
+    fn add(&mut self, state: &mut State, records: Vec<NewRecord>, topics: Vec<u32>, now: i64, limit: u64) -> Vec<i64> {
+        let mut offsets = Vec::with_capacity(records.len());
+        for (new, id) in records.into_iter().zip(topics) {
             let place = match self.places.get(&(id, new.partition)) {
                 Some(place) => *place,
                 None => match self.begin(state, &new, now, limit) {
@@ -243,7 +250,7 @@ impl Plan {
 
     /// The first record of the batch for a partition: where it goes.
     fn begin(&mut self, state: &mut State, new: &NewRecord, now: i64, limit: u64) -> Option<usize> {
-        let topic = state.topics.get(&new.topic)?;
+        let topic = state.topics.get(&*new.topic)?;
         let (id, partition) = (topic.note.id, topic.partition(new.partition)?);
         let last = partition.segments.last().map(|segment| &segment.note);
         let last = last.filter(|note| !retention::is_full(&topic.note, note, now, limit));
@@ -286,9 +293,18 @@ fn may_commit(state: &State, ticket: &Ticket, offsets: &[(u32, i64)]) -> Result<
         .map_err(LogError::Abort)
 }
 
-fn check(state: &State, records: &[NewRecord]) -> Result<(), LogError> {
+/// Whether these may be written; the ids of their topics, which mostly are those of the records before them.
+fn check(state: &State, records: &[NewRecord]) -> Result<Vec<u32>, LogError> {
+    let mut topics = Vec::with_capacity(records.len());
+    let mut last: Option<(&str, &Topic)> = None;
     for record in records {
-        state.partition(&record.topic, record.partition)?;
+        let topic = match last.filter(|(name, _)| *name == record.topic) {
+            Some((_, topic)) => topic,
+            None => state.topic(&record.topic)?,
+        };
+        topic.has(&record.topic, record.partition)?;
+        topics.push(topic.note.id);
+        last = Some((&record.topic, topic));
         let headers: usize = record
             .headers
             .iter()
@@ -302,12 +318,13 @@ fn check(state: &State, records: &[NewRecord]) -> Result<(), LogError> {
             )));
         }
     }
-    Ok(())
+    Ok(topics)
 }
 
 /// Writes it; gives back the runs, which tell how the segments have grown, and the batch's number.
 fn put(shared: &Shared, plan: &mut Plan, now: i64) -> Result<(Batch, u64), String> {
-    let mut batch = Batch::new();
+    let room: usize = plan.added.iter().map(|added| added.runs.len() + OP_BYTES).sum();
+    let mut batch = Batch::with_room(room + OP_BYTES * plan.offsets.len());
     for added in &mut plan.added {
         let (topic, partition, number) = (added.id, added.partition, added.segment);
         if added.begun {
@@ -348,7 +365,7 @@ fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
             };
             state.apply(&begun, now);
         }
-        let topic = state.topics.get_mut(&added.topic);
+        let topic = state.topics.get_mut(&*added.topic);
         if let Some(partition) = topic.and_then(|topic| topic.partition_mut(added.partition)) {
             partition.grow(&runs);
             added.records.into_iter().for_each(|record| partition.push(record));
@@ -361,7 +378,7 @@ fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
         }
     }
     for topic in &touched {
-        if let Some(topic) = state.topics.get(topic) {
+        if let Some(topic) = state.topics.get(&**topic) {
             topic.wake();
         }
     }

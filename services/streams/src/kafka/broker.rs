@@ -8,6 +8,7 @@ mod container;
 mod java;
 
 use std::fmt;
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -35,6 +36,12 @@ impl fmt::Display for Skip {
 }
 
 impl std::error::Error for Skip {}
+
+/// Says that a test is skipped, and why. Into standard error itself: what a test prints is shown only where it fails.
+pub fn say_skipped(why: &str) {
+    // Without a standard error there is nobody to tell.
+    drop(writeln!(std::io::stderr(), "SKIPPED: {why}"));
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -86,7 +93,7 @@ impl Broker {
             Ok(broker) => Ok(Some(broker)),
             Err(skip) if std::env::var(REQUIRED).is_ok_and(|value| value == "1") => Err(skip),
             Err(skip) => {
-                eprintln!("SKIPPED: {skip}");
+                say_skipped(&skip.to_string());
                 Ok(None)
             }
         }

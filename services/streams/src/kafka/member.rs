@@ -208,7 +208,7 @@ impl KafkaMember {
         &mut self,
         max: usize,
         wait: Duration,
-        records: &mut Vec<Record>,
+        records: &mut Vec<Arc<Record>>,
         events: &mut Vec<Event>,
     ) -> Result<bool, LogError> {
         let deadline = (Instant::now() + wait).max(self.free_at);
@@ -229,7 +229,7 @@ impl KafkaMember {
                     if self.owned.get(&partition).is_some_and(|place| place.running) {
                         let record = record::read(&message);
                         self.shared.clock.reached(record.appended.millis());
-                        records.push(record);
+                        records.push(Arc::new(record));
                     }
                     false
                 }
@@ -425,8 +425,9 @@ impl Member for KafkaMember {
         self.producing()?.begin()
     }
 
-    fn send(&mut self, record: NewRecord) -> Result<(), LogError> {
-        self.producing()?.send(&record)
+    fn send(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        let producing = self.producing()?;
+        records.iter().try_for_each(|record| producing.send(record))
     }
 
     fn commit(&mut self, offsets: &[(u32, i64)]) -> Result<(), LogError> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use processor::Record;
 use rdkafka::Offset;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -13,7 +12,7 @@ use rdkafka::message::Message;
 
 use super::context::{self, Plain};
 use super::{Shared, ask_offsets, failure, offset_of, record, whole_millis};
-use crate::log::{From, LogError, Reader};
+use crate::log::{From, LogError, Read, Reader};
 
 /// A partition that gave nothing for this long while its end lies ahead is looked at: compaction may have removed all
 /// that was between.
@@ -49,6 +48,8 @@ pub(super) struct KafkaReader {
     places: BTreeMap<(String, u32), Place>,
     quiet_since: Instant,
     held_back: Option<LogError>,
+    /// Bare topics by their full names, as far as records of them came.
+    bare: BTreeMap<String, Arc<str>>,
 }
 
 impl KafkaReader {
@@ -105,6 +106,7 @@ impl KafkaReader {
             places,
             quiet_since: Instant::now(),
             held_back: None,
+            bare: BTreeMap::new(),
         })
     }
 
@@ -161,6 +163,16 @@ impl KafkaReader {
     }
 }
 
+/// A topic's bare name, made once.
+fn bare(known: &mut BTreeMap<String, Arc<str>>, shared: &Shared, topic: &str) -> Arc<str> {
+    if let Some(bare) = known.get(topic) {
+        return Arc::clone(bare);
+    }
+    let bare: Arc<str> = shared.bare(topic).into();
+    known.insert(topic.to_owned(), Arc::clone(&bare));
+    bare
+}
+
 /// Whether a reader that begins here comes to the end without being given a record. The end it comes to is at or behind
 /// the one asked for before.
 fn nothing_from(shared: &Shared, topic: &str, partition: u32, offset: i64) -> Result<bool, LogError> {
@@ -183,7 +195,7 @@ fn nothing_from(shared: &Shared, topic: &str, partition: u32, offset: i64) -> Re
 }
 
 impl Reader for KafkaReader {
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<(String, Record)>, LogError> {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Read>, LogError> {
         if let Some(error) = self.held_back.take() {
             return Err(error);
         }
@@ -198,7 +210,7 @@ impl Reader for KafkaReader {
                     moved = true;
                     let record = record::read(&message);
                     self.shared.clock.reached(record.appended.millis());
-                    records.push((self.shared.bare(message.topic()), record));
+                    records.push((bare(&mut self.bare, &self.shared, message.topic()), Arc::new(record)));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => moved = true,
                 Some(Err(error)) => {

@@ -1,6 +1,7 @@
 //! One pass of applying: records, completions, due timers and sweep slices, each partition in time order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alert::partition_for;
 use processor::{Applied, Context, Meta, Origin, Output, Poison, Processor, Record, Timer, apply};
@@ -28,7 +29,7 @@ pub(super) struct Batch<E, C> {
 /// What a partition had in hand before the pass.
 #[derive(Debug)]
 pub(super) struct Undo<C> {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Arc<Record>>,
     pub(super) completions: Vec<C>,
     pub(super) next: i64,
     pub(super) greet: bool,
@@ -36,9 +37,9 @@ pub(super) struct Undo<C> {
 }
 
 impl<E, C> Batch<E, C> {
-    fn new() -> Self {
+    fn new(outputs: usize) -> Self {
         Self {
-            outputs: Vec::new(),
+            outputs: Vec::with_capacity(outputs),
             effects: Vec::new(),
             undo: BTreeMap::new(),
             progress: Progress::default(),
@@ -53,7 +54,7 @@ enum Next<C> {
     Greet,
     Completion(C),
     Fire(Timer),
-    Apply(Record),
+    Apply(Arc<Record>),
     Wait(u64, i64),
     Nothing,
 }
@@ -63,7 +64,7 @@ type BatchOf<P> = Batch<<P as Processor>::Effect, <P as Processor>::Completion>;
 impl<P: Processor> Lane<P> {
     /// Applies what the budget allows. Partitions take turns at being first.
     pub(super) fn apply(&mut self, budget: Budget) -> BatchOf<P> {
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(self.sent);
         let mut budget = budget;
         let began = self.log.now();
         for task in self.tasks.values_mut() {
@@ -199,7 +200,7 @@ impl<P: Processor> Lane<P> {
         task.in_hand.pop_front().map_or(Next::Nothing, Next::Apply)
     }
 
-    fn apply_record(&mut self, partition: u32, record: Record, batch: &mut BatchOf<P>) -> bool {
+    fn apply_record(&mut self, partition: u32, record: Arc<Record>, batch: &mut BatchOf<P>) -> bool {
         self.undo_of(partition, batch);
         let outcome = self.input(partition, batch, Some(&record), None, |stage, cx| {
             stage.record(&record, cx)
@@ -348,7 +349,7 @@ impl<P: Processor> Lane<P> {
     fn addressed(&self, output: Output) -> NewRecord {
         let partitions = self.topics.get(output.topic).copied().unwrap_or(1);
         NewRecord {
-            topic: output.topic.to_owned(),
+            topic: output.topic.into(),
             partition: partition_for(&output.key, partitions),
             key: output.key,
             value: output.value,
@@ -395,7 +396,7 @@ impl<P: Processor> Lane<P> {
         // A letter is plain text and bytes, which always encode; were it not so, the reason is still kept.
         let value = schemas::encode(&letter).unwrap_or_else(|error| error.to_string().into_bytes());
         batch.outputs.push(NewRecord {
-            topic: topics::DEAD_LETTERS.to_owned(),
+            topic: topics::DEAD_LETTERS.into(),
             partition: 0,
             key,
             value: Some(value),

@@ -1,6 +1,7 @@
 //! One partition of a lane: its state, what is in hand, and how far it is.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use alert::{PromDuration, Timestamp};
 use processor::{Record, StateKey, Store};
@@ -47,7 +48,7 @@ pub(crate) struct Task<C> {
     pub(crate) partition: u32,
     pub(crate) phase: Phase,
     pub(crate) store: Store,
-    pub(crate) in_hand: VecDeque<Record>,
+    pub(crate) in_hand: VecDeque<Arc<Record>>,
     pub(crate) completions: VecDeque<C>,
     /// The offset after the last record applied.
     pub(crate) next: i64,

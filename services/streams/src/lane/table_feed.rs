@@ -46,15 +46,15 @@ impl TableFeed {
         };
         let mut changes = Vec::with_capacity(records.len());
         for (topic, record) in records {
-            let Some(table) = self.names.iter().copied().find(|name| *name == topic) else {
+            let Some(table) = self.names.iter().copied().find(|name| **name == *topic) else {
                 continue;
             };
             self.versions.insert(table, record.offset + 1);
             let (offset, appended) = (record.offset, record.appended);
             changes.push(TableChange {
                 table,
-                key: record.key,
-                value: record.value,
+                key: record.key.clone(),
+                value: record.value.clone(),
                 offset,
                 appended,
             });

@@ -75,7 +75,7 @@ impl Stand {
 
     fn number(key: &str, text: &str, meta: Option<Meta>) -> NewRecord {
         NewRecord {
-            topic: topics::ALERTS.to_owned(),
+            topic: topics::ALERTS.into(),
             partition: alert::partition_for(key.as_bytes(), PARTITIONS),
             key: key.as_bytes().to_vec(),
             value: Some(text.as_bytes().to_vec()),
@@ -88,19 +88,19 @@ impl Stand {
     pub(super) fn open_transaction(&self, key: &str) -> Box<dyn Member> {
         let join = Join {
             group: "other".to_owned(),
-            topic: topics::INCIDENTS.to_owned(),
+            topic: topics::INCIDENTS.into(),
             lane: "other".to_owned(),
         };
         let mut other = self.log.join(&join).unwrap();
         other.begin().unwrap();
-        other.send(Self::number(key, "1", None)).unwrap();
+        other.send(vec![Self::number(key, "1", None)]).unwrap();
         other
     }
 
     /// A new version of the one table.
     pub(super) fn append_config(&self, text: &str) {
         let record = NewRecord {
-            topic: topics::CONFIG.to_owned(),
+            topic: topics::CONFIG.into(),
             partition: 0,
             key: b"c".to_vec(),
             value: Some(text.as_bytes().to_vec()),

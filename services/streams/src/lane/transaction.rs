@@ -19,6 +19,7 @@ impl<P: Processor> Lane<P> {
     pub(super) fn transact(&mut self, mut batch: Batch<P::Effect, P::Completion>) -> Result<Progress, LaneError> {
         let (held, waiting) = (std::mem::take(&mut batch.held), std::mem::take(&mut batch.waiting));
         let records = self.records_of(&mut batch);
+        self.sent = records.len();
         let moved = batch.progress.records > 0 || self.is_unstamped();
         if records.is_empty() && batch.effects.is_empty() && !moved {
             self.commit_idle()?;
@@ -107,12 +108,14 @@ impl<P: Processor> Lane<P> {
                 config_version,
                 ..Meta::default()
             };
-            for (key, value) in task.store.dirty() {
+            let dirty = task.store.dirty();
+            records.reserve(dirty.len());
+            for (key, value) in dirty {
                 if value.is_none() && self.config.sabotage == Some(Sabotage::ForgetTombstones) {
                     continue;
                 }
                 records.push(NewRecord {
-                    topic: topic.to_owned(),
+                    topic: topic.into(),
                     partition: *partition,
                     key: key.as_bytes().to_vec(),
                     value: value.map(<[u8]>::to_vec),
@@ -155,9 +158,7 @@ impl<P: Processor> Lane<P> {
 
     fn write(&mut self, records: Vec<NewRecord>, offsets: &[(u32, i64)]) -> Result<(), LogError> {
         self.member.begin()?;
-        for record in records {
-            self.member.send(record)?;
-        }
+        self.member.send(records)?;
         self.member.commit(offsets)
     }
 

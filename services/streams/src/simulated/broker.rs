@@ -284,7 +284,7 @@ impl Broker {
 
     pub(crate) fn send(&mut self, transaction: Option<u64>, record: NewRecord) -> Result<i64, LogError> {
         let now = self.now;
-        let (topic, number) = (record.topic.clone(), record.partition);
+        let (topic, number) = (record.topic.clone().into_owned(), record.partition);
         let partition = self.partition_mut(&topic, number)?;
         let offset = partition.high;
         partition.high += 1;

@@ -1,6 +1,7 @@
 //! A lane's place on the simulated log.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
@@ -108,7 +109,7 @@ impl Member for SimMember {
         if events.is_empty() {
             let records = self.fetch(max)?;
             if !records.is_empty() {
-                events.push(Event::Records(records));
+                events.push(Event::Records(records.into_iter().map(Arc::new).collect()));
             }
         }
         for event in &events {
@@ -171,11 +172,13 @@ impl Member for SimMember {
         Ok(())
     }
 
-    fn send(&mut self, record: NewRecord) -> Result<(), LogError> {
-        self.point()?;
-        let mut broker = self.shared.lock();
-        broker.check_epoch(&self.join.lane, self.epoch)?;
-        broker.send(self.transaction, record)?;
+    fn send(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        for record in records {
+            self.point()?;
+            let mut broker = self.shared.lock();
+            broker.check_epoch(&self.join.lane, self.epoch)?;
+            broker.send(self.transaction, record)?;
+        }
         Ok(())
     }
 

@@ -1,12 +1,11 @@
 //! A reader of committed records on the simulated log.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use processor::Record;
-
 use super::Shared;
-use crate::log::{From, LogError, Reader};
+use crate::log::{From, LogError, Read, Reader};
 
 #[derive(Debug)]
 pub(super) struct SimReader {
@@ -31,7 +30,7 @@ impl SimReader {
 }
 
 impl Reader for SimReader {
-    fn poll(&mut self, max: usize, _: Duration) -> Result<Vec<(String, Record)>, LogError> {
+    fn poll(&mut self, max: usize, _: Duration) -> Result<Vec<Read>, LogError> {
         let mut broker = self.shared.lock();
         let mut found = Vec::new();
         for ((topic, partition), position) in &mut self.positions {
@@ -41,7 +40,11 @@ impl Reader for SimReader {
             }
             let (records, next) = broker.fetch(topic, *partition, *position, max - found.len())?;
             *position = next;
-            found.extend(records.into_iter().map(|record| (topic.clone(), record)));
+            found.extend(
+                records
+                    .into_iter()
+                    .map(|record| (topic.as_str().into(), Arc::new(record))),
+            );
         }
         Ok(found)
     }

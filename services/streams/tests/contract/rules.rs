@@ -81,7 +81,7 @@ pub fn a_transaction_is_seen_whole_or_not_at_all(stand: &mut dyn Stand) {
         record(&one, 1, "b", "2"),
         record(&two, 0, "c", "3"),
     ] {
-        seat.member.send(new).expect("send");
+        seat.member.send(vec![new]).expect("send");
     }
     assert_eq!(
         watch.poll(10, STEP).expect("poll"),
@@ -105,7 +105,7 @@ pub fn aborted_records_are_never_seen(stand: &mut dyn Stand) {
     let (mut seat, group, lane) = settled(stand, &*log, &name, "lane");
     for round in 0..3 {
         seat.member.begin().expect("begin");
-        seat.member.send(record(&name, 0, "k", "never")).expect("send");
+        seat.member.send(vec![record(&name, 0, "k", "never")]).expect("send");
         seat.member.abort().expect("abort");
         seat.commit(vec![record(&name, 0, "k", &round.to_string())], &[(0, 0)])
             .expect("commit");
@@ -125,7 +125,7 @@ fn a_zombie_is_fenced(stand: &dyn Stand, records: impl Fn(&str) -> Vec<NewRecord
     let (mut zombie, group, lane) = settled(stand, &*log, &name, "lane");
     zombie.member.begin().expect("begin");
     for new in records(&name) {
-        zombie.member.send(new).expect("send");
+        zombie.member.send(vec![new]).expect("send");
     }
     let join = Join {
         group: group.clone(),
@@ -164,7 +164,7 @@ pub fn a_takeover_fence_lets_readers_move_on(stand: &mut dyn Stand) {
     let (log, name) = make(stand, "takeover", 1);
     let (mut dead, group, lane) = settled(stand, &*log, &name, "dead");
     dead.member.begin().expect("begin");
-    dead.member.send(record(&name, 0, "k", "open")).expect("send");
+    dead.member.send(vec![record(&name, 0, "k", "open")]).expect("send");
     until("the fence", || retry(|| log.fence(&lane)));
     append(&*log, vec![record(&name, 0, "k", "after")]);
     assert_eq!(texts(&*log, &name, 1), ["after"]);
@@ -258,7 +258,7 @@ pub fn watermarks_bound_what_is_read(stand: &mut dyn Stand) {
     let (mut seat, ..) = settled(stand, &*log, &name, "lane");
     append(&*log, vec![record(&name, 0, "k", "1"), record(&name, 0, "k", "2")]);
     seat.member.begin().expect("begin");
-    seat.member.send(record(&name, 0, "k", "3")).expect("send");
+    seat.member.send(vec![record(&name, 0, "k", "3")]).expect("send");
     let open = log.watermarks(&name, 0).expect("watermarks").high;
     assert!((2..=3).contains(&open), "{open}");
     let mut watch = reader(&*log, &name, 1, From::Beginning);
@@ -463,7 +463,7 @@ pub fn the_position_passes_control_records(stand: &mut dyn Stand) {
         seat.commit(vec![record(&name, 0, "k", &round.to_string())], &[(0, 0)])
             .expect("commit");
         seat.member.begin().expect("begin");
-        seat.member.send(record(&name, 0, "k", "never")).expect("send");
+        seat.member.send(vec![record(&name, 0, "k", "never")]).expect("send");
         seat.member.abort().expect("abort");
     }
     assert_eq!(texts(&*log, &name, 1).len(), 3);

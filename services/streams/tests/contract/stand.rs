@@ -57,7 +57,7 @@ pub fn topic(name: &str, partitions: u32) -> NewTopic {
 /// A record.
 pub fn record(topic: &str, partition: u32, key: &str, value: &str) -> NewRecord {
     NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         partition,
         key: key.as_bytes().to_vec(),
         value: Some(value.as_bytes().to_vec()),
@@ -67,7 +67,7 @@ pub fn record(topic: &str, partition: u32, key: &str, value: &str) -> NewRecord 
 }
 
 /// A record's value as text; "-" for a tombstone.
-pub fn text(record: &Record) -> String {
+pub fn text(record: &Arc<Record>) -> String {
     record
         .value
         .as_ref()
@@ -96,7 +96,7 @@ pub struct Seat {
     /// What is assigned to it.
     pub owned: Vec<u32>,
     /// What it has read.
-    pub got: Vec<Record>,
+    pub got: Vec<Arc<Record>>,
 }
 
 impl Seat {
@@ -153,9 +153,7 @@ impl Seat {
     /// One transaction: begins, sends, commits.
     pub fn commit(&mut self, records: Vec<NewRecord>, offsets: &[(u32, i64)]) -> Result<(), LogError> {
         self.member.begin()?;
-        for record in records {
-            self.member.send(record)?;
-        }
+        self.member.send(records)?;
         self.member.commit(offsets)
     }
 }
@@ -176,7 +174,7 @@ pub fn reader(log: &dyn Log, topic: &str, partitions: u32, from: From) -> Box<dy
 }
 
 /// Reads until the position stands at the high watermark of every partition: all that is committed.
-pub fn read_all(log: &dyn Log, topic: &str, partitions: u32) -> Vec<Record> {
+pub fn read_all(log: &dyn Log, topic: &str, partitions: u32) -> Vec<Arc<Record>> {
     let mut reader = reader(log, topic, partitions, From::Beginning);
     let highs: BTreeMap<u32, i64> = (0..partitions)
         .map(|p| (p, log.watermarks(topic, p).expect("watermarks").high))

@@ -105,14 +105,14 @@ impl Work {
         ];
         for (salt, (topic, partition)) in targets.into_iter().enumerate() {
             let (key, value) = (number.to_string().into_bytes(), Some(value(salt)));
-            self.member.send(NewRecord {
-                topic,
+            self.member.send(vec![NewRecord {
+                topic: topic.into(),
                 partition,
                 key,
                 value,
                 meta: None,
                 headers: Vec::new(),
-            })?;
+            }])?;
         }
         let offset = i64::try_from(number + 1).unwrap();
         self.member.commit(&[(0, offset), (1, offset)])?;
@@ -157,11 +157,11 @@ pub fn find(folder: &Path) -> Result<Found, String> {
     for topic in topics() {
         for partition in 0..topic.partitions {
             for record in read(&*log, &topic.name, partition)? {
-                let number: usize = String::from_utf8(record.key)
+                let number: usize = String::from_utf8(record.key.clone())
                     .map_err(|e| e.to_string())?
                     .parse()
                     .unwrap();
-                let value = record.value.expect("a value");
+                let value = record.value.as_deref().expect("a value");
                 assert!(
                     value.starts_with(format!("{number}:").as_bytes()),
                     "the value is another's"
@@ -180,7 +180,7 @@ pub fn find(folder: &Path) -> Result<Found, String> {
     Ok(Found { transactions })
 }
 
-fn read(log: &dyn Log, topic: &str, partition: u32) -> Result<Vec<Record>, String> {
+fn read(log: &dyn Log, topic: &str, partition: u32) -> Result<Vec<Arc<Record>>, String> {
     let mut reader = log
         .reader(&[(topic.to_owned(), partition, From::Beginning)])
         .map_err(|e| e.to_string())?;

@@ -82,7 +82,7 @@ pub fn topic(name: &str, partitions: u32) -> NewTopic {
 
 pub fn record(topic: &str, partition: u32, value: &str) -> NewRecord {
     NewRecord {
-        topic: topic.to_owned(),
+        topic: topic.to_owned().into(),
         partition,
         key: b"k".to_vec(),
         value: Some(value.as_bytes().to_vec()),
@@ -111,7 +111,7 @@ pub fn join(log: &dyn Log, lane: &str) -> Box<dyn Member> {
 pub struct Driver {
     pub member: Box<dyn Member>,
     pub owned: BTreeSet<u32>,
-    pub records: Vec<Record>,
+    pub records: Vec<Arc<Record>>,
     /// Whether a revocation was of partitions already lost.
     pub lost: bool,
 }
@@ -165,7 +165,7 @@ impl Driver {
 }
 
 /// Everything committed in a topic, read to its end.
-pub fn read_all(log: &dyn Log, topic: &str, partitions: u32) -> Vec<Record> {
+pub fn read_all(log: &dyn Log, topic: &str, partitions: u32) -> Vec<Arc<Record>> {
     let from: Vec<_> = (0..partitions)
         .map(|partition| (topic.to_owned(), partition, From::Beginning))
         .collect();
@@ -182,7 +182,7 @@ pub fn read_all(log: &dyn Log, topic: &str, partitions: u32) -> Vec<Record> {
     read
 }
 
-pub fn values(records: &[Record]) -> Vec<String> {
+pub fn values(records: &[Arc<Record>]) -> Vec<String> {
     records
         .iter()
         .map(|record| String::from_utf8(record.bytes().to_vec()).unwrap())

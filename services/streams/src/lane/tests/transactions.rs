@@ -25,7 +25,7 @@ fn an_idle_lane_commits_a_position_past_control_records() {
         .log
         .join(&Join {
             group: "other".to_owned(),
-            topic: topics::INCIDENTS.to_owned(),
+            topic: topics::INCIDENTS.into(),
             lane: "writer".to_owned(),
         })
         .unwrap();
@@ -33,14 +33,14 @@ fn an_idle_lane_commits_a_position_past_control_records() {
     writer.begin().unwrap();
     let partition = alert::partition_for(b"k", PARTITIONS);
     writer
-        .send(NewRecord {
-            topic: topics::ALERTS.to_owned(),
+        .send(vec![NewRecord {
+            topic: topics::ALERTS.into(),
             partition,
             key: b"k".to_vec(),
             value: Some(b"4".to_vec()),
             meta: None,
             headers: Vec::new(),
-        })
+        }])
         .unwrap();
     writer.abort().unwrap();
     settle(&mut lane).unwrap();
