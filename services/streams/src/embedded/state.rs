@@ -15,6 +15,8 @@ use crate::membership::Group;
 /// The newest records of each partition are kept in memory up to this size, so that whoever keeps up never reads a file:
 /// some 100 partitions make 25 MiB.
 const TAIL_BYTES: usize = 256 << 10;
+/// A topic of few partitions keeps as much in all: the journal is one, and gets more records than any other.
+const TOPIC_TAIL_BYTES: usize = 2 << 20;
 /// What a record weighs in memory beside its bytes.
 const RECORD_OVERHEAD: usize = 200;
 
@@ -100,11 +102,11 @@ impl Partition {
         self.tail.front().map_or(self.high, |r| r.offset)
     }
 
-    /// Keeps a record in memory, and as many before it as there is room for.
-    pub(super) fn push(&mut self, record: Arc<Record>) {
+    /// Keeps a record in memory, and as many before it as go into `room` bytes.
+    pub(super) fn push(&mut self, record: Arc<Record>, room: usize) {
         self.tail_bytes += weight(&record);
         self.tail.push_back(record);
-        while self.tail_bytes > TAIL_BYTES && self.tail.len() > 1 {
+        while self.tail_bytes > room && self.tail.len() > 1 {
             if let Some(old) = self.tail.pop_front() {
                 self.tail_bytes -= weight(&old);
             }
@@ -140,6 +142,11 @@ impl Topic {
 
     pub(super) fn partition_mut(&mut self, partition: u32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(partition).ok()?)
+    }
+
+    /// How many bytes of each partition are kept in memory.
+    pub(super) fn tail_room(&self) -> usize {
+        TAIL_BYTES.max(TOPIC_TAIL_BYTES / self.partitions.len().max(1))
     }
 
     pub(super) fn wake(&self) {

@@ -365,10 +365,13 @@ fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
             };
             state.apply(&begun, now);
         }
-        let topic = state.topics.get_mut(&*added.topic);
-        if let Some(partition) = topic.and_then(|topic| topic.partition_mut(added.partition)) {
-            partition.grow(&runs);
-            added.records.into_iter().for_each(|record| partition.push(record));
+        if let Some(topic) = state.topics.get_mut(&*added.topic) {
+            let room = topic.tail_room();
+            if let Some(partition) = topic.partition_mut(added.partition) {
+                partition.grow(&runs);
+                let mut keep = |record| partition.push(record, room);
+                added.records.into_iter().for_each(&mut keep);
+            }
         }
         touched.insert(added.topic);
     }
