@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "kafka/rebalance.rs"]
+mod rebalance;
 #[path = "kafka/stand.rs"]
 mod stand;
 
@@ -256,59 +258,6 @@ fn a_position_passes_control_records_and_ends_count_open_transactions_in() {
     assert_eq!(driver.values(), ["a", "c"]);
     driver.member.close();
     writer.member.close();
-}
-
-#[test]
-fn partitions_move_to_a_second_member_and_back() {
-    let Some(stand) = Stand::find() else { return };
-    let log = stand.log_with(&[("inbox", 4)]);
-    append(
-        &*log,
-        (0..4).map(|partition| record("inbox", partition, "first")).collect(),
-    )
-    .unwrap();
-    let mut one = Driver::new(join(&*log, "one"));
-    one.until(&*log, "all to the first", |one| {
-        one.owned.len() == 4 && one.records.len() == 4
-    });
-    one.member.begin().unwrap();
-    one.member.commit(&[(0, 1), (1, 1), (2, 1), (3, 1)]).unwrap();
-    let began = Instant::now();
-    let mut two = Driver::new(join(&*log, "two"));
-    let deadline = began + PATIENCE;
-    while two.owned.len() < 2 || one.owned.len() > 2 {
-        assert!(Instant::now() < deadline, "the second got {:?}", two.owned);
-        one.step(&*log);
-        two.step(&*log);
-    }
-    println!("a second member had its share after {:?}", began.elapsed());
-    assert!(one.owned.is_disjoint(&two.owned) && !one.lost);
-    append(
-        &*log,
-        (0..4).map(|partition| record("inbox", partition, "second")).collect(),
-    )
-    .unwrap();
-    one.until(&*log, "its two", |one| one.records.len() == 6);
-    two.until(&*log, "its two, none of the first", |two| two.records.len() == 2);
-    assert_eq!(two.values(), ["second", "second"]);
-    // Both commit; the first one's generation is the new one.
-    for (driver, lane) in [(&mut one, "one"), (&mut two, "two")] {
-        let offsets: Vec<_> = driver.owned.iter().map(|partition| (*partition, 2)).collect();
-        driver.member.begin().unwrap();
-        driver.member.commit(&offsets).unwrap();
-        for (partition, offset) in offsets {
-            let committed = log.committed("stage", "inbox", partition).unwrap().unwrap();
-            assert_eq!((committed.offset, committed.lane.as_str()), (offset, lane));
-            assert_eq!(log.owner("stage", "inbox", partition), Ok(Some(lane.to_owned())));
-        }
-    }
-    let began = Instant::now();
-    two.member.close();
-    println!("closing took {:?}", began.elapsed());
-    one.until(&*log, "all back", |one| one.owned.len() == 4);
-    println!("the first had all again after {:?}", began.elapsed());
-    assert_eq!(one.records.len(), 6, "nothing is read twice");
-    one.member.close();
 }
 
 #[test]

@@ -59,7 +59,9 @@ impl<P: Processor> Lane<P> {
             Err(LogError::Abort(reason)) => {
                 // Every rebalance brings some; of what else brings one the log itself warns.
                 tracing::info!(stage = P::NAME, reason, "transaction aborted, and done again");
-                return self.aborted(batch, &reason);
+                let progress = self.aborted(batch, &reason)?;
+                self.read_again()?;
+                return Ok(progress);
             }
             Err(LogError::Busy(reason) | LogError::Refused(reason)) => {
                 tracing::warn!(stage = P::NAME, reason, "transaction aborted");
@@ -78,6 +80,24 @@ impl<P: Processor> Lane<P> {
         self.take_back(batch);
         self.abort()?;
         Ok(Progress::default())
+    }
+
+    /// Puts back what is in hand, to be read again. What the group decided waits behind what was read ahead: a lane with its
+    /// hands full would never come to it, and each of its transactions would be aborted until the group throws it out.
+    fn read_again(&mut self) -> Result<(), LaneError> {
+        let full = self
+            .tasks
+            .values_mut()
+            .filter(|task| task.is_active() && !task.in_hand.is_empty());
+        for task in full {
+            match self.member.start(task.partition, task.next) {
+                Ok(()) => task.in_hand.clear(),
+                Err(error @ (LogError::Crashed | LogError::Fatal(_))) => return Err(error.into()),
+                // It stays in hand.
+                Err(error) => tracing::debug!(stage = P::NAME, task.partition, %error, "reading again is put off"),
+            }
+        }
+        Ok(())
     }
 
     fn release(&mut self, effects: Vec<(u32, P::Effect)>) {
