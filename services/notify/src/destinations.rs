@@ -1,6 +1,7 @@
 //! Where receivers are: the addresses in this service's own config file, which never travel on a topic.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 
 use config::{Config, IntegrationKind, Secret, WebhookUrl};
@@ -19,12 +20,23 @@ pub struct Destinations {
 }
 
 /// Where a message goes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Address {
     /// There, or nowhere for this reason.
     Known(Result<Url, NoAddress>),
     /// The URL stands in this file, which may change at any time.
     File(String),
+}
+
+/// Never the URL: it may hold a token.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(Ok(_)) => f.write_str("Known(<secret>)"),
+            Self::Known(Err(why)) => f.debug_tuple("Known").field(why).finish(),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 /// Why there is no address to send to. Never holds the address.
@@ -86,5 +98,25 @@ fn parse(url: &Secret) -> Result<Url, NoAddress> {
     match parsed.scheme() {
         "http" | "https" => Ok(parsed),
         other => Err(NoAddress(format!("unsupported scheme \"{other}\" for URL"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::Source;
+
+    use super::*;
+
+    #[test]
+    fn no_address_is_shown_by_what_is_logged() {
+        let text = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://host/token-123'}]\n";
+        let source = Source {
+            name: "alertmanager.yml",
+            text,
+        };
+        let destinations = Destinations::of(&Config::load(source, None).expect("a config"));
+        let place = ("a".to_owned(), "webhook".to_owned(), 0);
+        assert!(matches!(destinations.find(&place), Ok(Address::Known(Ok(url))) if url.path() == "/token-123"));
+        assert!(!format!("{destinations:?}").contains("token"), "{destinations:?}");
     }
 }
