@@ -58,6 +58,18 @@ impl Syncing {
         }
     }
 
+    /// All is on disk up to this batch. Gives those who came when the sync had begun and whose batch it took along all the
+    /// same: where nothing was written behind it there is no next sync to tell them.
+    fn reached(&self, sequence: u64) -> Vec<Written> {
+        let mut at = lock(&self.at);
+        at.synced = sequence;
+        if at.written <= sequence {
+            std::mem::take(&mut at.waiting)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Waits until a batch is on disk.
     pub(super) fn wait_for(&self, sequence: u64) -> Result<(), LogError> {
         let mut at = lock(&self.at);
@@ -104,9 +116,10 @@ pub(super) fn run(shared: &Shared) {
         let synced = shared.store.sync().map_err(|why| shared.failed(&why));
         match synced {
             Ok(sequence) => {
-                lock(&syncing.at).synced = sequence;
+                let late = syncing.reached(sequence);
                 syncing.synced.notify_all();
                 accept(waiting);
+                accept(late);
             }
             Err(why) => {
                 lock(&syncing.at).failed = Some(why.clone());
@@ -142,6 +155,24 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    #[test]
+    fn whoever_comes_while_a_sync_begins_is_told_by_it_or_by_the_next() {
+        for (written, told) in [(5, 1), (6, 0)] {
+            let syncing = Syncing::default();
+            *lock(&syncing.at) = At {
+                written,
+                wanted: written,
+                synced: 3,
+                waiting: vec![(Box::new(|_| {}), vec![1])],
+                ..At::default()
+            };
+            assert_eq!(syncing.reached(5).len(), told, "{written} written");
+            let at = lock(&syncing.at);
+            assert_eq!((at.synced, at.waiting.len()), (5, 1 - told));
+            assert!(at.waiting.is_empty() || at.wanted > at.synced, "a sync is to come");
+        }
+    }
 
     #[test]
     fn an_append_is_answered_however_far_the_sync_is() {
