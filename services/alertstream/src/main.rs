@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 /// The allocator asks for huge pages, and gives back at once what it does not need: of each that it takes again the kernel
-/// clears 2 MiB, for a few records. With small ones a burst of new alerts costs a sixth less, and memory is a fifth less.
+/// clears 2 MiB, for a few records. With small ones a cold burst of new alerts costs a sixth less, and memory is a fifth less.
 fn small_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "memory stays in huge pages");

@@ -369,8 +369,10 @@ fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
             let room = topic.tail_room();
             if let Some(partition) = topic.partition_mut(added.partition) {
                 partition.grow(&runs);
-                let mut keep = |record| partition.push(record, room);
-                added.records.into_iter().for_each(&mut keep);
+                added
+                    .records
+                    .into_iter()
+                    .for_each(|record| partition.push(record, room));
             }
         }
         touched.insert(added.topic);
