@@ -83,10 +83,7 @@ pub(crate) fn read<T: Avro>(key: &StateKey, cx: &Context<'_, Attempt>) -> Result
 /// The requests under way of one group, or of all, by their keys.
 pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> Vec<StateKey> {
     match group {
-        Some(group) => cx
-            .range(StateKey::new(group, RUN).as_bytes())
-            .map(|(key, _)| key)
-            .collect(),
+        Some(group) => cx.range(StateKey::new(group, RUN)).map(|(key, _)| key).collect(),
         None => cx
             .scan(None)
             .map(|(key, _)| key)

@@ -8,6 +8,9 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::StateKey;
+use crate::key::front;
+
 /// What a block takes before it is cut in two: small enough to be moved whole in a fraction of what decoding one of its
 /// records takes, large enough that what a block costs is a few percent of it.
 pub(crate) const MAX_BLOCK: usize = 4 * 1024;
@@ -35,13 +38,12 @@ impl Block {
     }
 
     /// Where the entry with this key lies, or would lie (then nothing wide), and its value.
-    pub(crate) fn find(&self, key: &[u8]) -> (Range<usize>, Option<&[u8]>) {
+    pub(crate) fn find(&self, key: &StateKey) -> (Range<usize>, Option<&[u8]>) {
         let mut entries = self.iter();
-        let wanted = front(key);
         loop {
             let start = self.len() - entries.rest.len();
             let next = entries.next();
-            let order = next.map(|(found, _)| front(found).cmp(&wanted).then_with(|| found.cmp(key)));
+            let order = next.map(|(found, _)| front(found).cmp(&key.front()).then_with(|| found.cmp(key.as_bytes())));
             match (next, order) {
                 (_, Some(Ordering::Less)) => {}
                 (Some((_, value)), Some(Ordering::Equal)) => {
@@ -52,26 +54,44 @@ impl Block {
         }
     }
 
-    /// Puts an entry, or nothing, in the place that [`Block::find`] found for its key.
-    pub(crate) fn replace(&mut self, place: Range<usize>, entry: Option<(&[u8], &[u8])>) {
-        let mut new = Vec::new();
-        if let Some((key, value)) = entry {
-            new.reserve_exact(2 * size_of::<usize>() + key.len() + value.len());
-            put_length(&mut new, key.len());
-            put_length(&mut new, value.len());
-            new.extend(key);
-            new.extend(value);
+    /// Keys and values in order, from the first on that is not before this key.
+    pub(crate) fn from(&self, key: &StateKey) -> Entries<'_> {
+        let (place, _) = self.find(key);
+        Entries {
+            rest: self.bytes.get(place.start..).unwrap_or_default(),
         }
-        let (from, to) = (place.end, place.start + new.len());
+    }
+
+    /// Puts an entry (its value in two pieces), or nothing, in the place that [`Block::find`] found for its key.
+    pub(crate) fn replace(&mut self, place: Range<usize>, entry: Option<(&StateKey, [&[u8]; 2])>) {
+        let Some((key, [head, value])) = entry else {
+            self.gap(place, 0);
+            return;
+        };
+        let key = key.as_bytes();
+        let lengths = [Length::of(key.len()), Length::of(head.len() + value.len())];
+        let [of_key, of_value] = lengths.each_ref().map(Length::bytes);
+        let pieces = [of_key, of_value, key, head, value];
+        let mut room = self.gap(place, pieces.iter().map(|piece| piece.len()).sum());
+        for piece in pieces {
+            let Some((here, rest)) = room.split_at_mut_checked(piece.len()) else {
+                break;
+            };
+            here.copy_from_slice(piece);
+            room = rest;
+        }
+    }
+
+    /// Makes a place so wide, moves what is behind it, and gives it out.
+    fn gap(&mut self, place: Range<usize>, wide: usize) -> &mut [u8] {
+        let (from, to) = (place.end, place.start + wide);
         let (before, after) = (self.len(), self.len() + to - from);
         self.fit(after);
         self.bytes.resize(before.max(after), 0);
         self.bytes.copy_within(from..before, to);
         self.bytes.truncate(after);
-        if let Some(place) = self.bytes.get_mut(place.start..to) {
-            place.copy_from_slice(&new);
-        }
         self.fit(after);
+        self.bytes.get_mut(place.start..to).unwrap_or_default()
     }
 
     /// Cuts off the entries behind the middle; none where there is only one entry.
@@ -137,26 +157,35 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// What a key begins with, as a number that orders keys as they are ordered unless it is the same: nearly always the keys
-/// of two groups' hashes differ there, and nothing is called to compare them.
-fn front(key: &[u8]) -> u64 {
-    if let Some(front) = key.first_chunk() {
-        return u64::from_be_bytes(*front);
-    }
-    let mut front = [0; size_of::<u64>()];
-    front.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(front)
+/// A length as it stands in a block: seven bits a byte, the low ones first.
+struct Length {
+    bytes: [u8; Self::MOST],
+    len: usize,
 }
 
-/// Seven bits a byte, the low ones first.
-fn put_length(out: &mut Vec<u8>, mut len: usize) {
-    loop {
-        let low = u8::try_from(len & LOW_BITS).unwrap_or_default();
-        len >>= 7;
-        if len == 0 {
-            return out.push(low);
+impl Length {
+    const MOST: usize = (usize::BITS as usize).div_ceil(7);
+
+    fn of(mut len: usize) -> Self {
+        let mut length = Self {
+            bytes: [0; Self::MOST],
+            len: 0,
+        };
+        for place in &mut length.bytes {
+            let low = u8::try_from(len & LOW_BITS).unwrap_or_default();
+            len >>= 7;
+            length.len += 1;
+            if len == 0 {
+                *place = low;
+                break;
+            }
+            *place = low | MORE;
         }
-        out.push(low | MORE);
+        length
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 

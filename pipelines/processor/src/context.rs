@@ -63,6 +63,8 @@ pub struct Context<'a, E> {
     store: &'a mut Store,
     applied: Applied<E>,
     ids: u32,
+    /// What every id of this input is made from; empty before the first.
+    seed: Vec<u8>,
 }
 
 impl<E> Context<'_, E> {
@@ -89,14 +91,19 @@ impl<E> Context<'_, E> {
     /// An id that is the same whenever this input is applied at this place, and differs between calls.
     pub fn next_id(&mut self) -> u128 {
         self.ids += 1;
-        let mut seed = Vec::with_capacity(64);
-        seed.extend(self.origin.stage.as_bytes());
-        seed.extend(self.origin.partition.to_be_bytes());
-        seed.extend(self.origin.offset.to_be_bytes());
-        seed.extend(self.origin.due.map_or(-1, Timestamp::millis).to_be_bytes());
-        seed.extend(self.origin.discriminator.to_be_bytes());
-        seed.extend(self.ids.to_be_bytes());
-        xxh3_128(&seed)
+        if self.seed.is_empty() {
+            let origin = &self.origin;
+            self.seed.extend(origin.stage.as_bytes());
+            self.seed.extend(origin.partition.to_be_bytes());
+            self.seed.extend(origin.offset.to_be_bytes());
+            self.seed.extend(origin.due.map_or(-1, Timestamp::millis).to_be_bytes());
+            self.seed.extend(origin.discriminator.to_be_bytes());
+        }
+        let place = self.seed.len();
+        self.seed.extend(self.ids.to_be_bytes());
+        let id = xxh3_128(&self.seed);
+        self.seed.truncate(place);
+        id
     }
 
     /// The value under a key.
@@ -115,7 +122,7 @@ impl<E> Context<'_, E> {
     }
 
     /// The values whose keys begin with `prefix`, in order.
-    pub fn range(&self, prefix: &[u8]) -> impl Iterator<Item = (StateKey, Stored<'_>)> {
+    pub fn range(&self, prefix: StateKey) -> impl Iterator<Item = (StateKey, Stored<'_>)> {
         self.store.range(prefix)
     }
 
@@ -181,6 +188,7 @@ pub fn apply<E, T>(
             store: &mut *store,
             applied,
             ids: 0,
+            seed: Vec::new(),
         };
         let answer = input(&mut cx)?;
         Ok((answer, cx.applied))

@@ -10,15 +10,17 @@
 mod block;
 mod context;
 mod driver;
+mod key;
 mod meta;
 mod record;
 mod store;
 
 pub use context::{Applied, Context, Origin, Output, Tables, apply};
 pub use driver::{Driver, Said};
+pub use key::StateKey;
 pub use meta::{Meta, MetaError};
 pub use record::{Record, TableChange};
-pub use store::{MAX_TIMERS, StateKey, Store, Stored, StoredError, Timer, Timers};
+pub use store::{MAX_TIMERS, Store, Stored, StoredError, Timer, Timers};
 
 /// Why an input cannot be applied: it becomes a dead letter with this reason, and its neighbours go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

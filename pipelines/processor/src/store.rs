@@ -2,57 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
 
-use alert::{GroupHash, Timestamp};
+use alert::Timestamp;
 
+use crate::StateKey;
 use crate::block::{Block, MAX_BLOCK};
-
-/// A key of the state: the group's hash, a kind, and what tells several of that kind apart. Ordered bytewise, so that a
-/// group's records lie together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StateKey(Arc<[u8]>);
-
-impl StateKey {
-    /// The key of the one record of `kind` that a group has.
-    pub fn new(group: GroupHash, kind: u8) -> Self {
-        Self::with(group, kind, &[])
-    }
-
-    /// The key of one of several records of `kind` in a group.
-    pub fn with(group: GroupHash, kind: u8, rest: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(17 + rest.len());
-        bytes.extend(group.0);
-        bytes.push(kind);
-        bytes.extend(rest);
-        Self(bytes.into())
-    }
-
-    /// A key as it stands in a changelog.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes, as they stand in the changelog.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The group it belongs to; none for a key that is shorter than a group's hash.
-    pub fn group(&self) -> Option<GroupHash> {
-        self.0.first_chunk::<16>().map(|hash| GroupHash(*hash))
-    }
-
-    /// The kind of record under it.
-    pub fn kind(&self) -> Option<u8> {
-        self.0.get(16).copied()
-    }
-
-    /// What follows group and kind.
-    pub fn rest(&self) -> &[u8] {
-        self.0.get(17..).unwrap_or_default()
-    }
-}
 
 /// The most timers one value may carry: every state of ours needs fewer, and a restore trusts the count byte.
 pub const MAX_TIMERS: usize = 8;
@@ -149,15 +103,7 @@ const LAYOUT: u8 = 1;
 impl<'a> Stored<'a> {
     /// The bytes to store.
     pub fn encode(timers: &Timers, bytes: &[u8]) -> Box<[u8]> {
-        let mut out = Vec::with_capacity(2 + 9 * usize::from(timers.len) + bytes.len());
-        out.push(LAYOUT);
-        out.push(timers.len);
-        for (kind, due) in timers.iter() {
-            out.push(kind);
-            out.extend(due.millis().to_be_bytes());
-        }
-        out.extend(bytes);
-        out.into_boxed_slice()
+        [Head::of(timers).bytes(), bytes].concat().into_boxed_slice()
     }
 
     /// Reads what [`Stored::encode`] wrote.
@@ -184,8 +130,40 @@ impl<'a> Stored<'a> {
     }
 }
 
+/// What stands before a value's own bytes: layout and timers.
+struct Head {
+    bytes: [u8; Self::MOST],
+    len: usize,
+}
+
+impl Head {
+    const MOST: usize = 2 + 9 * MAX_TIMERS;
+
+    fn of(timers: &Timers) -> Self {
+        let mut head = Self {
+            bytes: [0; Self::MOST],
+            len: 0,
+        };
+        let armed = timers
+            .iter()
+            .flat_map(|(kind, due)| std::iter::once(kind).chain(due.millis().to_be_bytes()));
+        for (place, byte) in head.bytes.iter_mut().zip([LAYOUT, timers.len].into_iter().chain(armed)) {
+            *place = byte;
+            head.len += 1;
+        }
+        head
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A value to be stored, in two pieces: the first holds the timers.
+type Pieces<'a> = [&'a [u8]; 2];
+
 /// Where a block's keys begin: between the last key before it and its own first.
-type Edge = Arc<[u8]>;
+type Edge = StateKey;
 
 /// The state of one partition: its records in order, in blocks, and an index of the blocks by the first timer in each.
 #[derive(Debug, Default)]
@@ -220,12 +198,12 @@ impl Store {
 
     /// Stores a value; its timers replace those of the value it replaces.
     pub fn put(&mut self, key: StateKey, timers: &Timers, bytes: &[u8]) {
-        let encoded = Stored::encode(timers, bytes);
+        let head = Head::of(timers);
         let mut before = None;
-        let changed = self.set(key.as_bytes(), Some(&encoded), |old| {
-            let differs = old != Some(&encoded);
-            before = old.filter(|_| differs).map(Box::from);
-            differs
+        let changed = self.set(&key, Some([head.bytes(), bytes]), |old| {
+            let same = old.and_then(|old| old.strip_prefix(head.bytes())) == Some(bytes);
+            before = old.filter(|_| !same).map(Box::from);
+            !same
         });
         if changed {
             self.undo.push((key, before));
@@ -235,7 +213,7 @@ impl Store {
     /// Removes a value and its timers.
     pub fn delete(&mut self, key: &StateKey) {
         let mut before = None;
-        let changed = self.set(key.as_bytes(), None, |old| {
+        let changed = self.set(key, None, |old| {
             before = old.map(Box::from);
             old.is_some()
         });
@@ -245,16 +223,15 @@ impl Store {
     }
 
     /// The values whose keys begin with `prefix`, in order.
-    pub fn range<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = (StateKey, Stored<'a>)> + use<'a> {
-        let prefix = prefix.to_vec();
+    pub fn range(&self, prefix: StateKey) -> impl Iterator<Item = (StateKey, Stored<'_>)> {
         self.entries(&prefix)
-            .take_while(move |(key, _)| key.starts_with(&prefix))
+            .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
             .filter_map(read)
     }
 
     /// The values from a key on (after the beginning where none), in order.
     pub fn from<'a>(&'a self, from: Option<&StateKey>) -> impl Iterator<Item = (StateKey, Stored<'a>)> + use<'a> {
-        self.entries(from.map_or(&[], StateKey::as_bytes)).filter_map(read)
+        self.entries(from.unwrap_or(&Edge::default())).filter_map(read)
     }
 
     /// How many values there are.
@@ -308,7 +285,7 @@ impl Store {
         if let Some(bytes) = value {
             Stored::decode(bytes)?;
         }
-        self.set(key, value, |_| true);
+        self.set(&StateKey::from_bytes(key), value.map(whole), |_| true);
         Ok(())
     }
 
@@ -321,7 +298,7 @@ impl Store {
     pub fn undo_to(&mut self, savepoint: usize) {
         while self.undo.len() > savepoint {
             if let Some((key, old)) = self.undo.pop() {
-                self.set(key.as_bytes(), old.as_deref(), |_| true);
+                self.set(&key, old.as_deref().map(whole), |_| true);
             }
         }
     }
@@ -342,36 +319,40 @@ impl Store {
 
     /// Every key and value, for a comparison with a restored store.
     pub fn dump(&self) -> impl Iterator<Item = (StateKey, &[u8])> {
-        self.entries(&[]).map(|(key, value)| (StateKey::from_bytes(key), value))
+        self.entries(&Edge::default())
+            .map(|(key, value)| (StateKey::from_bytes(key), value))
     }
 
     /// Bytes held in keys and values, without what is around them.
     pub fn bytes(&self) -> usize {
-        self.entries(&[]).map(|(key, value)| key.len() + value.len()).sum()
+        self.entries(&Edge::default())
+            .map(|(key, value)| key.len() + value.len())
+            .sum()
     }
 
     fn bytes_of(&self, key: &StateKey) -> Option<&[u8]> {
-        let (_, held) = self.blocks.range::<[u8], _>(up_to(key.as_bytes())).next_back()?;
-        held.block.find(key.as_bytes()).1
+        let (_, held) = self.blocks.range(..=key).next_back()?;
+        held.block.find(key).1
     }
 
     /// The entries from a key on.
-    fn entries<'a>(&'a self, from: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let first = self.blocks.range::<[u8], _>(up_to(from)).next_back();
-        let edge = first.map_or(Bound::Unbounded, |(edge, _)| Bound::Included(&**edge));
-        let from = from.to_vec();
-        self.blocks
-            .range::<[u8], _>((edge, Bound::Unbounded))
-            .flat_map(|(_, held)| held.block.iter())
-            .skip_while(move |(key, _)| *key < from.as_slice())
+    fn entries<'a>(&'a self, from: &StateKey) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let first = self.blocks.range(..=from).next_back();
+        let begun = first.map(|(_, held)| held.block.from(from));
+        // Mostly nobody looks further, and so the tree is not searched again before somebody does.
+        let further = first.into_iter().flat_map(|(edge, _)| {
+            let behind = (Bound::Excluded(edge), Bound::Unbounded);
+            self.blocks.range(behind).flat_map(|(_, held)| held.block.iter())
+        });
+        begun.into_iter().flatten().chain(further)
     }
 
     /// Puts a value, or nothing, under a key, if `wanted` says so when it is shown what is there.
-    fn set(&mut self, key: &[u8], value: Option<&[u8]>, wanted: impl FnOnce(Option<&[u8]>) -> bool) -> bool {
+    fn set(&mut self, key: &StateKey, value: Option<Pieces<'_>>, wanted: impl FnOnce(Option<&[u8]>) -> bool) -> bool {
         if self.blocks.is_empty() {
             self.blocks.insert(Edge::default(), Timed::default());
         }
-        let Some((edge, held)) = self.blocks.range_mut::<[u8], _>(up_to(key)).next_back() else {
+        let Some((edge, held)) = self.blocks.range_mut(..=key).next_back() else {
             return false;
         };
         let before = held.due;
@@ -380,19 +361,20 @@ impl Store {
             return false;
         }
         let gone = old.and_then(first_of);
+        let timed = value.map(|[head, _]| head);
         self.len = self.len + usize::from(value.is_some()) - usize::from(old.is_some());
         self.timers =
-            self.timers + value.map_or(0, |value| armed(value).count()) - old.map_or(0, |old| armed(old).count());
-        held.block.replace(place, value.map(|value| (key, value)));
+            self.timers + timed.map_or(0, |value| armed(value).count()) - old.map_or(0, |old| armed(old).count());
+        held.block.replace(place, value.map(|pieces| (key, pieces)));
         let upper = (held.block.len() > MAX_BLOCK).then(|| held.block.split()).flatten();
         held.due = if upper.is_some() || (gone.is_some() && gone == before) {
             first_due(&held.block)
         } else {
-            before.into_iter().chain(value.and_then(first_of)).min()
+            before.into_iter().chain(timed.and_then(first_of)).min()
         };
         let now = held.due;
         if now != before || upper.is_some() || value.is_none() {
-            let edge = Arc::clone(edge);
+            let edge = edge.clone();
             self.move_due(&edge, before, now);
             if let Some(upper) = upper {
                 self.add(upper);
@@ -404,7 +386,7 @@ impl Store {
     }
 
     fn add(&mut self, block: Block) {
-        let Some(edge) = block.iter().next().map(|(key, _)| Edge::from(key)) else {
+        let Some(edge) = block.iter().next().map(|(key, _)| Edge::from_bytes(key)) else {
             return;
         };
         let held = Timed::new(block);
@@ -414,11 +396,10 @@ impl Store {
 
     /// Joins a block that became small with the one before it: what is deleted leaves no blocks behind.
     fn join(&mut self, edge: &Edge) {
-        let below = (Bound::Unbounded, Bound::Excluded(&**edge));
-        let Some((lower, before)) = self.blocks.range::<[u8], _>(below).next_back() else {
+        let Some((lower, before)) = self.blocks.range(..edge).next_back() else {
             return;
         };
-        let (lower, len) = (Arc::clone(lower), before.block.len());
+        let (lower, len) = (lower.clone(), before.block.len());
         if self
             .blocks
             .get(edge)
@@ -442,16 +423,17 @@ impl Store {
             return;
         }
         if let Some(due) = from {
-            self.due.remove(&(due, Arc::clone(edge)));
+            self.due.remove(&(due, edge.clone()));
         }
         if let Some(due) = to {
-            self.due.insert((due, Arc::clone(edge)));
+            self.due.insert((due, edge.clone()));
         }
     }
 }
 
-fn up_to(key: &[u8]) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    (Bound::Unbounded, Bound::Included(key))
+/// A value that is in one piece.
+fn whole(value: &[u8]) -> Pieces<'_> {
+    [value, &[]]
 }
 
 fn read<'a>((key, value): (&[u8], &'a [u8])) -> Option<(StateKey, Stored<'a>)> {

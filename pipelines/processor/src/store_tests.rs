@@ -1,5 +1,7 @@
 //! The store's rules, each as a small history.
 
+use alert::GroupHash;
+
 use super::*;
 
 fn key(n: u8) -> StateKey {
@@ -84,7 +86,10 @@ fn a_range_is_a_prefix_and_nothing_else() {
     for n in [1, 2, 3] {
         store.put(key(n), &Timers::none(), &[n]);
     }
-    let found: Vec<_> = store.range(&[2; 16]).map(|(_, stored)| stored.bytes.to_vec()).collect();
+    let found: Vec<_> = store
+        .range(StateKey::of_group(GroupHash([2; 16])))
+        .map(|(_, stored)| stored.bytes.to_vec())
+        .collect();
     assert_eq!(found, vec![vec![2]]);
 }
 
@@ -270,7 +275,7 @@ fn agree(store: &Store, model: &Model, key: &StateKey) {
     assert_eq!(whole(store.from(Some(key)).collect()), of_model(&|other| other >= key));
     for prefix in [&key.as_bytes()[..16], key.as_bytes(), &[]] {
         let expected = of_model(&|other| other.as_bytes().starts_with(prefix));
-        assert_eq!(whole(store.range(prefix).collect()), expected);
+        assert_eq!(whole(store.range(StateKey::from_bytes(prefix)).collect()), expected);
     }
     assert_eq!(store.len(), model.values.len());
     let timers = model.timers();

@@ -110,7 +110,7 @@ fn respond(group: &mut Group<'_, '_>, command: &Command, answer: (&str, String))
         fields,
     };
     let prefix = processor::StateKey::new(group.hash, route_keys::COMMAND);
-    if group.cx.range(prefix.as_bytes()).count() < REMEMBERED_COMMANDS {
+    if group.cx.range(prefix).count() < REMEMBERED_COMMANDS {
         save(group.cx, command_key(group.hash, &command.id), &Timers::none(), &kept)?;
     }
     let entry = group.entry(&kept.kind, kept.reason).fields(kept.fields);

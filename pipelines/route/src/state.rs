@@ -29,17 +29,14 @@ pub(crate) fn load<T: Avro>(cx: &Cx<'_>, key: &StateKey) -> Result<Option<T>, Po
 
 /// The records of one kind that a group has, with their keys, in the order of the keys.
 pub(crate) fn load_all<T: Avro>(cx: &Cx<'_>, group: GroupHash, kind: u8) -> Result<Vec<(StateKey, T)>, Poison> {
-    cx.range(StateKey::new(group, kind).as_bytes())
+    cx.range(StateKey::new(group, kind))
         .map(|(key, stored)| Ok((key, decoded(stored.bytes)?)))
         .collect()
 }
 
 /// Removes the records of one kind that a group has, but for those to keep.
 pub(crate) fn delete_all(cx: &mut Cx<'_>, group: GroupHash, kind: u8, keep: impl Fn(&StateKey) -> bool) {
-    let keys: Vec<StateKey> = cx
-        .range(StateKey::new(group, kind).as_bytes())
-        .map(|(key, _)| key)
-        .collect();
+    let keys: Vec<StateKey> = cx.range(StateKey::new(group, kind)).map(|(key, _)| key).collect();
     for key in keys.iter().filter(|key| !keep(key)) {
         cx.delete(key);
     }

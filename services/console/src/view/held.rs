@@ -68,7 +68,7 @@ impl Groups {
     /// Shows one group to `look`; none where nothing of it is held.
     pub(crate) fn with<T>(&self, group: &GroupHash, look: impl FnOnce(Held<'_>) -> T) -> Option<T> {
         let part = self.parts.get(&part_of(group))?;
-        part.range(group.as_bytes()).next()?;
+        part.range(StateKey::of_group(*group)).next()?;
         Some(look(Records {
             group: *group,
             store: &part,
@@ -143,9 +143,7 @@ impl<S: Deref<Target = Store>> Records<S> {
     /// The records of one kind, by what their keys end with.
     fn all(&self, kind: u8) -> impl Iterator<Item = (StateKey, &[u8])> {
         let prefix = StateKey::new(self.group, kind);
-        self.store
-            .range(prefix.as_bytes())
-            .map(|(key, stored)| (key, stored.bytes))
+        self.store.range(prefix).map(|(key, stored)| (key, stored.bytes))
     }
 
     /// What stands for the group.
