@@ -15,9 +15,10 @@
 //! A released `.avsc` and its golden file never change. A new field gets `"default"` in `v2.avsc` and `#[serde(default)]`
 //! in the struct, the registry's line becomes `MyState "my_state" 1 2;`, and the golden table one more line.
 //!
-//! `apache-avro` parses the schemas and fingerprints them, and reads the bytes, as the tests show. `serde_avro_fast` decodes, by
-//! the writer's schema straight into the struct. `datum` writes, by the struct alone; wherever debug assertions are on, as in all
-//! tests, what it wrote is held against what `serde_avro_fast` writes by the schema.
+//! `apache-avro` parses the schemas and fingerprints them, and reads the bytes, as the tests show. `datum` writes and `reader`
+//! reads what the newest schema of a record describes, by the struct alone; wherever debug assertions are on, as in all tests,
+//! what is written is read again, by both `reader` and `serde_avro_fast`, which goes by the schema, and must be found as it was.
+//! `serde_avro_fast` also decodes what an older schema wrote.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -26,13 +27,13 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
-use serde_avro_fast::ser::SerializerConfig;
 
 use crate::datum::Datum;
+use crate::reader::Reader;
 use crate::registry::RECORDS;
 
 /// What every single-object encoding begins with.
@@ -173,56 +174,74 @@ pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
         bytes.extend_from_slice(&MARKER);
         bytes.extend_from_slice(&written.0.to_le_bytes());
         record
-            .serialize(Datum(bytes))
+            .serialize(Datum::behind(bytes))
             .map_err(|error| failed(error.to_string()))?;
         if cfg!(debug_assertions) {
-            fits(record, schema, bytes).map_err(failed)?;
+            fits::<T>(schema, bytes).map_err(failed)?;
         }
         Ok(bytes.as_slice().to_vec())
     })
 }
 
-/// Whether a writer that goes by the schema writes the same.
-fn fits<T: Avro>(record: &T, schema: &serde_avro_fast::Schema, bytes: &[u8]) -> Result<(), String> {
-    let by_schema = serde_avro_fast::to_datum(record, Vec::new(), &mut SerializerConfig::new(schema));
-    let by_schema = by_schema.map_err(|error| error.to_string())?;
+/// Whether both a reader that goes by the schema and our own find again what was written.
+fn fits<T: Avro>(schema: &serde_avro_fast::Schema, bytes: &[u8]) -> Result<(), String> {
     let (_, datum) = split(bytes).map_err(|error| error.to_string())?;
-    if by_schema == datum {
-        Ok(())
-    } else {
-        Err("its schema has its fields otherwise".to_owned())
+    for (reader, read) in [
+        ("its schema", by_schema(datum, schema)),
+        ("our reader", read_datum(datum)),
+    ] {
+        let read: T = read.map_err(|error| format!("{reader}: {error}"))?;
+        let mut again = Vec::new();
+        let written = read.serialize(Datum::behind(&mut again));
+        written.map_err(|error| error.to_string())?;
+        if again != datum {
+            return Err(format!("{reader} has its fields otherwise"));
+        }
     }
+    Ok(())
 }
 
 /// Reads a record that any released schema wrote. Bytes after the datum are an error: they are never ours.
 pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
-    decode_part::<T, T>(bytes)
-}
-
-/// Reads of a record `T` the fields that `P` has, named as in `T`; what is not asked for is passed over. `P` may borrow its
-/// texts from the bytes.
-///
-/// # Errors
-/// As of [`decode`].
-pub fn decode_part<'a, T: Avro, P: Deserialize<'a>>(bytes: &'a [u8]) -> Result<P, DecodeError> {
     let (written, datum) = split(bytes)?;
-    let Some((_, schema)) = T::codec().schemas.iter().rev().find(|(known, _)| *known == written) else {
+    let codec = T::codec();
+    let Some(place) = codec.schemas.iter().rposition(|(known, _)| *known == written) else {
         return Err(match record_of(written) {
             Some(got) => DecodeError::WrongRecord { want: T::NAME, got },
             None => DecodeError::UnknownSchema(written),
         });
     };
+    match codec.schemas.get(place) {
+        Some((_, older)) if place + 1 < codec.schemas.len() || codec.broken.is_some() => by_schema(datum, older),
+        _ => read_datum(datum),
+    }
+}
+
+/// Reads what the newest schema of a record wrote.
+fn read_datum<T: Avro>(datum: &[u8]) -> Result<T, DecodeError> {
+    let mut reader = Reader::new(datum);
+    let record = T::deserialize(&mut reader).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    nothing_behind::<T>(reader.left()).map(|()| record)
+}
+
+fn nothing_behind<T: Avro>(left: usize) -> Result<(), DecodeError> {
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(DecodeError::Malformed(format!(
+            "{left} bytes after the end of `{}`",
+            T::NAME
+        )))
+    }
+}
+
+/// Reads what was written by a schema: fields by their names.
+fn by_schema<T: Avro>(datum: &[u8], schema: &serde_avro_fast::Schema) -> Result<T, DecodeError> {
     let mut config = DeserializerConfig::new(schema);
     config.max_seq_size = MAX_ITEMS;
     let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-    let record = P::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    match state.into_reader().fill_buf().map_or(0, <[u8]>::len) {
-        0 => Ok(record),
-        left => Err(DecodeError::Malformed(format!(
-            "{left} bytes after the end of `{}`",
-            T::NAME
-        ))),
-    }
+    let record = T::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    nothing_behind::<T>(state.into_reader().fill_buf().map_or(0, <[u8]>::len)).map(|()| record)
 }
 
 /// The name of the record these bytes say they are, for a `match` on [`Avro::NAME`]; none where no schema of this release

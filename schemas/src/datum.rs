@@ -3,10 +3,11 @@
 //! A record's schema and its struct agree in everything that the bytes depend on (see `registry`): the order of the fields,
 //! an option's `null` first, an enum's symbols in the order of the variants. So no schema is asked for each field, which is
 //! what took most of the time of encoding: every stage writes what it keeps, says and decides. The golden tests hold the bytes,
-//! and with debug assertions each record is held against a writer that goes by the schema.
+//! and with debug assertions each record is read again by its schema.
 
 use std::fmt::{self, Display};
 
+use alert::packed::{self, PACKED, Texts};
 use serde::ser::{Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer, StdError};
 
 /// A value that no schema of ours has a place for.
@@ -33,27 +34,50 @@ fn none_of_ours<T>(what: &str) -> Result<T, Unwritable> {
 
 /// Writes values one behind the other.
 #[derive(Debug)]
-pub(crate) struct Datum<'a>(pub(crate) &'a mut Vec<u8>);
+pub(crate) struct Datum<'a> {
+    written: &'a mut Vec<u8>,
+    /// The text that comes is a label set's, packed.
+    packed: bool,
+}
 
-impl Datum<'_> {
+impl<'a> Datum<'a> {
+    /// Writes behind what is there.
+    pub(crate) const fn behind(written: &'a mut Vec<u8>) -> Self {
+        Self { written, packed: false }
+    }
+
+    /// A label set as the map it is.
+    fn label_set(&mut self, packed: &str) {
+        let pairs = packed::count(packed);
+        if pairs > 0 {
+            self.length(pairs);
+            for text in Texts::of(packed) {
+                self.bytes(text);
+            }
+        }
+        self.written.push(0);
+    }
+
     /// A number as Avro's `int` and `long`: zigzag, seven bits a byte, the lowest first.
     fn number(&mut self, number: i64) {
         const MORE: u64 = 0x80;
         let mut bits = ((number << 1) ^ (number >> 63)).cast_unsigned();
         while bits >= MORE {
-            self.0.push(u8::try_from(bits & (MORE - 1) | MORE).unwrap_or_default());
+            self.written
+                .push(u8::try_from(bits & (MORE - 1) | MORE).unwrap_or_default());
             bits >>= 7;
         }
-        self.0.push(u8::try_from(bits).unwrap_or_default());
+        self.written.push(u8::try_from(bits).unwrap_or_default());
     }
 
+    #[inline]
     fn length(&mut self, length: usize) {
         self.number(i64::try_from(length).unwrap_or(i64::MAX));
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
-        self.0.extend_from_slice(bytes);
+        self.written.extend_from_slice(bytes);
     }
 
     /// Begins an array or a map: its items stand in one block, if it has any.
@@ -70,12 +94,12 @@ impl Datum<'_> {
     }
 
     fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Unwritable> {
-        item.serialize(Datum(self.0))
+        item.serialize(Datum::behind(self.written))
     }
 
     /// Ends an array or a map.
     fn end_of_items(self) {
-        self.0.push(0);
+        self.written.push(0);
     }
 }
 
@@ -91,7 +115,7 @@ impl<'a> Serializer for Datum<'a> {
     type SerializeStructVariant = Impossible<(), Unwritable>;
 
     fn serialize_bool(self, value: bool) -> Result<(), Unwritable> {
-        self.0.push(u8::from(value));
+        self.written.push(u8::from(value));
         Ok(())
     }
 
@@ -134,7 +158,7 @@ impl<'a> Serializer for Datum<'a> {
     }
 
     fn serialize_f64(self, value: f64) -> Result<(), Unwritable> {
-        self.0.extend_from_slice(&value.to_le_bytes());
+        self.written.extend_from_slice(&value.to_le_bytes());
         Ok(())
     }
 
@@ -143,7 +167,11 @@ impl<'a> Serializer for Datum<'a> {
     }
 
     fn serialize_str(mut self, text: &str) -> Result<(), Unwritable> {
-        self.bytes(text.as_bytes());
+        if self.packed {
+            self.label_set(text);
+        } else {
+            self.bytes(text.as_bytes());
+        }
         Ok(())
     }
 
@@ -175,8 +203,12 @@ impl<'a> Serializer for Datum<'a> {
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Unwritable> {
-        none_of_ours("a newtype that is not transparent")
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Unwritable> {
+        if name == PACKED {
+            value.serialize(Self { packed: true, ..self })
+        } else {
+            none_of_ours("a newtype that is not transparent")
+        }
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

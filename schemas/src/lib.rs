@@ -18,13 +18,14 @@ mod journal;
 mod notifications;
 mod notify_state;
 mod parts;
+mod reader;
 mod registry;
 mod route_state;
 mod tables;
 pub mod topics;
 
 pub use alerts::{AlertBody, AlertUpdate, FlushSettled, Look, bits};
-pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, decode_part, encode, schema_of};
+pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, encode, schema_of};
 pub use correlate_state::*;
 pub use dead_letters::DeadLetter;
 pub use events::{AlertEvent, EventKind};
@@ -33,7 +34,7 @@ pub use incidents::{
     Command, CommandAction, Flush, FlushAlert, GroupFiring, GroupMoved, GroupQuiet, Outcome, OutcomeKind,
 };
 pub use journal::JournalEntry;
-pub use notifications::{GenerationRaised, Link, NotificationRequest, RequestKind};
+pub use notifications::{GenerationRaised, Link, NotificationRequest, RequestKind, slot_name};
 pub use notify_state::*;
 pub use parts::{MAX_RECORD_BYTES, alert_body_size, alert_size, body_size, into_parts};
 pub use registry::{RECORDS, Registered};

@@ -33,6 +33,12 @@ pub struct Link {
     pub try_for_ms: i64,
 }
 
+/// What tells one integration of one receiver from all others: `receiver/integration/index`, as in Alertmanager's
+/// notification log.
+pub fn slot_name(receiver: &str, integration: &str, index: i32) -> String {
+    [receiver, "/", integration, "/", &index.to_string()].concat()
+}
+
 /// One message to one integration of one receiver. The key is the group id. Large ones go in parts, in one transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationRequest {

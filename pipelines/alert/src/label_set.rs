@@ -72,7 +72,7 @@ impl LabelSet {
 
     /// How many labels there are.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        packed::count(&self.0)
     }
 
     /// Whether there are none.
@@ -187,10 +187,11 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
         let mut packing = packed::Packing::begin();
         for (name, value) in labels {
-            packing.push_text(name.as_ref());
-            packing.push_text(value.as_ref());
+            packing.push(name.as_ref().as_bytes());
+            packing.push(value.as_ref().as_bytes());
         }
-        Self(packing.finish())
+        // Texts behind their lengths are text.
+        Self(packing.finish().unwrap_or_default())
     }
 }
 
@@ -225,8 +226,11 @@ impl IntoIterator for LabelSet {
 }
 
 impl Serialize for LabelSet {
-    /// A map of texts.
+    /// A map of texts where people read it; else the packed text, as a newtype with the name [`PACKED`](packed::PACKED).
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if !to.is_human_readable() {
+            return to.serialize_newtype_struct(packed::PACKED, self.0.as_str());
+        }
         let mut map = to.serialize_map(Some(self.len()))?;
         for (name, value) in self {
             serde::ser::SerializeMap::serialize_entry(&mut map, name, value)?;
@@ -236,9 +240,10 @@ impl Serialize for LabelSet {
 }
 
 impl<'de> Deserialize<'de> for LabelSet {
-    /// A map of texts, in any order.
+    /// A map of texts, in any order, or the packed text.
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(packed::Packing::begin()).map(Self)
+        from.deserialize_newtype_struct(packed::PACKED, packed::Packed)
+            .map(Self)
     }
 }
 

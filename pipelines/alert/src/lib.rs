@@ -13,7 +13,7 @@ mod group;
 mod label_set;
 mod matcher;
 mod merge;
-mod packed;
+pub mod packed;
 mod quote;
 mod reason;
 mod silence;
@@ -31,7 +31,6 @@ pub use crate::matcher::{
     parse_matcher_in, parse_matchers, parse_matchers_in,
 };
 pub use crate::merge::{Merged, Side, Times, merge, merge_overlapping, merge_times, overlaps};
-pub use crate::packed::Pairs;
 pub use crate::quote::{go_quote, go_unquote};
 pub use crate::reason::{MuteReason, NotifyReason, UnknownNotifyReason};
 pub use crate::silence::{Silence, SilenceError, SilenceMatcher, SilenceState};

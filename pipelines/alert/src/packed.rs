@@ -5,8 +5,13 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
+use std::str::Utf8Error;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+
+/// How a format that writes and reads packed text itself knows a label set: as a newtype of this name around a text. To all
+/// others it is a map.
+pub const PACKED: &str = "alert::LabelSet";
 
 /// Of a length's byte: how many of its bits tell the length, and the mark that more follow.
 const LOW_BITS: u32 = 6;
@@ -14,7 +19,7 @@ const MORE: u8 = 1 << LOW_BITS;
 
 thread_local! {
     /// Where a thread packs: what is packed is then as long as it is, in one piece of memory that never grew.
-    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// The pairs in packed text.
@@ -42,6 +47,40 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
+/// Names and values in turn, as bytes.
+#[derive(Debug, Clone)]
+pub struct Texts<'a> {
+    packed: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Texts<'a> {
+    /// Those of packed text.
+    pub const fn of(packed: &'a str) -> Self {
+        Self::within(packed.as_bytes())
+    }
+
+    const fn within(packed: &'a [u8]) -> Self {
+        Self { packed, at: 0 }
+    }
+
+    fn place(&mut self) -> Option<Range<usize>> {
+        let place = text_at(self.packed, self.at).filter(|place| place.end <= self.packed.len())?;
+        self.at = place.end;
+        Some(place)
+    }
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let place = self.place()?;
+        self.packed.get(place)
+    }
+}
+
 /// The value that packed text has for a name. Names are only compared: to walk over a pair is to read two lengths.
 pub(crate) fn find<'a>(packed: &'a str, name: &str) -> Option<&'a str> {
     let bytes = packed.as_bytes();
@@ -54,6 +93,12 @@ pub(crate) fn find<'a>(packed: &'a str, name: &str) -> Option<&'a str> {
         }
         at = value.end;
     }
+}
+
+/// How many pairs there are: to count one is to read two lengths.
+pub fn count(packed: &str) -> usize {
+    let mut texts = Texts::of(packed);
+    std::iter::from_fn(|| texts.place()).count() / 2
 }
 
 /// Where the text lies whose length stands at `at`; none where there is no length.
@@ -82,8 +127,8 @@ fn long_text_at(bytes: &[u8], mut at: usize) -> Option<Range<usize>> {
 
 /// Packs pairs as they come.
 #[derive(Debug)]
-pub(crate) struct Packing {
-    packed: String,
+pub struct Packing {
+    packed: Vec<u8>,
     /// How many texts there are.
     texts: usize,
     /// Where the last name stands.
@@ -93,7 +138,8 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
-    pub(crate) fn begin() -> Self {
+    /// Nothing yet.
+    pub fn begin() -> Self {
         let mut packed = SCRATCH.take();
         packed.clear();
         Self {
@@ -105,15 +151,17 @@ impl Packing {
     }
 
     /// Adds a name or, behind one, its value.
-    pub(crate) fn push_text(&mut self, text: &str) {
+    #[inline]
+    pub fn push(&mut self, text: &[u8]) {
         let mut len = text.len();
         while len >= usize::from(MORE) {
-            self.push_byte(u8::try_from(len % usize::from(MORE)).unwrap_or_default() | MORE);
+            self.packed
+                .push(u8::try_from(len % usize::from(MORE)).unwrap_or_default() | MORE);
             len /= usize::from(MORE);
         }
-        self.push_byte(u8::try_from(len).unwrap_or_default());
+        self.packed.push(u8::try_from(len).unwrap_or_default());
         let start = self.packed.len();
-        self.packed.push_str(text);
+        self.packed.extend_from_slice(text);
         if self.texts.is_multiple_of(2) {
             let before = self.packed.get(self.last.clone()).unwrap_or_default();
             self.unordered |= self.texts > 0 && before >= text;
@@ -122,48 +170,81 @@ impl Packing {
         self.texts += 1;
     }
 
-    fn push_byte(&mut self, byte: u8) {
-        self.packed.push(char::from(byte));
-    }
-
     /// The pairs in order, the last of several with one name.
-    pub(crate) fn finish(self) -> String {
+    ///
+    /// # Errors
+    /// What was pushed is not text. (The lengths between the texts are, so that no character begins in one text and ends in
+    /// the next.)
+    pub fn finish(self) -> Result<String, Utf8Error> {
         let packed = if self.unordered {
             self.ordered()
         } else {
-            self.packed.as_str().to_owned()
+            str::from_utf8(&self.packed).map(str::to_owned)
         };
         SCRATCH.set(self.packed);
         packed
     }
 
-    fn ordered(&self) -> String {
-        let mut pairs: Vec<(&str, &str)> = Pairs::of(&self.packed).collect();
+    fn ordered(&self) -> Result<String, Utf8Error> {
+        let mut texts = Texts::within(&self.packed);
+        let pair = || Some((texts.next()?, texts.next()?));
+        let mut pairs: Vec<(&[u8], &[u8])> = std::iter::from_fn(pair).collect();
         // Stable: what came last stands last.
         pairs.sort_by_key(|(name, _)| *name);
         let mut ordered = Self::begin();
         for (place, (name, value)) in pairs.iter().enumerate() {
             if pairs.get(place + 1).is_none_or(|(next, _)| next != name) {
-                ordered.push_text(name);
-                ordered.push_text(value);
+                ordered.push(name);
+                ordered.push(value);
             }
         }
         ordered.finish()
     }
 }
 
-impl<'de> Visitor<'de> for Packing {
+/// Takes packed text from a format that knows of it ([`PACKED`]), and a map from all others.
+pub(crate) struct Packed;
+
+impl<'de> Visitor<'de> for Packed {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<String, A::Error> {
-        while map.next_key_seed(Text(&mut self))?.is_some() {
-            map.next_value_seed(Text(&mut self))?;
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<String, D::Error> {
+        from.deserialize_map(Map)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<String, A::Error> {
+        Map.visit_map(map)
+    }
+
+    fn visit_str<E>(self, packed: &str) -> Result<String, E> {
+        Ok(packed.to_owned())
+    }
+
+    fn visit_string<E>(self, packed: String) -> Result<String, E> {
+        Ok(packed)
+    }
+}
+
+/// Packs a map.
+struct Map;
+
+impl<'de> Visitor<'de> for Map {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+        let mut packing = Packing::begin();
+        while map.next_key_seed(Text(&mut packing))?.is_some() {
+            map.next_value_seed(Text(&mut packing))?;
         }
-        Ok(self.finish())
+        packing.finish().map_err(A::Error::custom)
     }
 }
 
@@ -186,7 +267,7 @@ impl Visitor<'_> for Text<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0.push_text(text);
+        self.0.push(text.as_bytes());
         Ok(())
     }
 }
@@ -200,10 +281,10 @@ mod tests {
     fn packed(pairs: &[(&str, &str)]) -> String {
         let mut packing = Packing::begin();
         for (name, value) in pairs {
-            packing.push_text(name);
-            packing.push_text(value);
+            packing.push(name.as_bytes());
+            packing.push(value.as_bytes());
         }
-        packing.finish()
+        packing.finish().unwrap()
     }
 
     #[test]
@@ -224,7 +305,31 @@ mod tests {
                 assert_eq!(find(&packed, name), Some(*value), "{row:?}");
             }
             assert_eq!(find(&packed, "absent"), None);
+            assert_eq!(count(&packed), map.len(), "{row:?}");
             assert!(Pairs::of(&packed).eq(map), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        // Two halves of one character.
+        for (name, value) in [(&b"\xFF"[..], &b""[..]), (b"\xC3", b"\xA9"), (b"a", b"\xC3")] {
+            let mut packing = Packing::begin();
+            packing.push(name);
+            packing.push(value);
+            assert!(packing.finish().is_err(), "{name:?} {value:?}");
+        }
+    }
+
+    /// Only a format that packs itself may hand over packed text.
+    #[test]
+    fn json_is_a_map() {
+        let set = crate::LabelSet::from([("a", "1"), ("b", "")]);
+        let json = r#"{"a":"1","b":""}"#;
+        assert_eq!(serde_json::to_string(&set).unwrap(), json);
+        assert_eq!(serde_json::from_str::<crate::LabelSet>(json).unwrap(), set);
+        for other in [r#""\u0001a\u00011""#, "null", "[]", r#"{"a":1}"#] {
+            assert!(serde_json::from_str::<crate::LabelSet>(other).is_err(), "{other}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! The two files as one value.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use alert::PromDuration;
 
 use crate::diagnostic::{ConfigErrors, Diagnostic};
-use crate::escalation::{Binding, Escalation};
+use crate::escalation::{Binding, Escalation, Severity};
 use crate::read;
 use crate::receiver::{HttpConfig, IntegrationKind, Receiver, WebhookUrl};
 use crate::route::{Route, RouteId};
@@ -72,6 +73,14 @@ impl Config {
             node = node.routes.get(*child)?;
         }
         Some(node)
+    }
+
+    /// How severities rank.
+    pub fn severity(&self) -> &Severity {
+        static DEFAULT: LazyLock<Severity> = LazyLock::new(Severity::default);
+        self.escalation
+            .as_ref()
+            .map_or(&DEFAULT, |escalation| &escalation.severity)
     }
 
     /// The receiver with this name.

@@ -147,6 +147,9 @@ fn write(
     ];
     let fields = fields.iter().map(|(name, value)| (*name, value.as_str()));
     let step = step.as_deref().map(|step| ("step", step));
+    let mut fields: Vec<_> = fields.chain(own).chain(step).collect();
+    // In their order they are packed as they are.
+    fields.sort_unstable_by_key(|(name, _)| *name);
     let entry = JournalEntry {
         kind: kind.to_owned(),
         at: cx.now(),
@@ -156,7 +159,7 @@ fn write(
         receiver: Some(request.receiver.clone()),
         reason: reason.to_owned(),
         labels: request.group_labels.clone(),
-        fields: fields.chain(own).chain(step).collect(),
+        fields: fields.into_iter().collect(),
     };
     cx.send(topics::JOURNAL, run.state.progress.group_id.as_bytes(), bytes(&entry)?);
     Ok(())

@@ -157,7 +157,7 @@ struct GoFormatter;
 impl Formatter for GoFormatter {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.bytes().position(is_suspect) {
+        while let Some(at) = suspect(rest.as_bytes()) {
             let (plain, from) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
             let mut chars = from.chars();
@@ -176,11 +176,13 @@ impl Formatter for GoFormatter {
     }
 }
 
-/// Whether a character that Go escapes begins with this byte; of those beyond ASCII others do, too.
-fn is_suspect(byte: u8) -> bool {
-    /// What U+2028 and U+2029 begin with in UTF-8.
+/// Where a character begins that Go may escape.
+fn suspect(text: &[u8]) -> Option<usize> {
+    /// What U+2028 and U+2029 begin with in UTF-8; others do, too.
     const SEPARATOR: u8 = 0xE2;
-    matches!(byte, b'<' | b'>' | b'&' | SEPARATOR)
+    let escaped = memchr::memchr3(b'<', b'>', b'&', text);
+    let before = text.get(..escaped.unwrap_or(text.len())).unwrap_or_default();
+    memchr::memchr(SEPARATOR, before).or(escaped)
 }
 
 #[cfg(test)]

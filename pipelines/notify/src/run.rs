@@ -6,9 +6,8 @@ use alert::{GroupHash, GroupId, PromDuration, Timestamp};
 use processor::{Context, Poison, StateKey, Store, Timers};
 use schemas::{
     Avro, DecodeError, FlushAlert, NotificationRequest, NotifyAlerts, NotifyDoubt, NotifyLeg, NotifyLegState,
-    NotifyProgress, NotifyRun, Outcome, OutcomeKind, topics,
+    NotifyProgress, NotifyRun, Outcome, OutcomeKind, slot_name, topics,
 };
-use serde::Deserialize;
 
 use crate::attempt::{Attempt, AttemptId};
 use crate::journal;
@@ -63,13 +62,9 @@ pub(crate) fn bytes<T: Avro>(record: &T) -> Result<Vec<u8>, Poison> {
 
 /// What tells a group's requests apart in state keys: receiver, integration and index, none a prefix of another.
 fn slot(receiver: &str, integration: &str, index: i32) -> Vec<u8> {
-    let text = leg_name(receiver, integration, index);
+    let text = slot_name(receiver, integration, index);
     let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
     [len.to_be_bytes().as_slice(), text.as_bytes()].concat()
-}
-
-fn leg_name(receiver: &str, integration: &str, index: i32) -> String {
-    format!("{receiver}/{integration}/{index}")
 }
 
 /// The record under a key.
@@ -92,26 +87,14 @@ pub(crate) fn under_way(group: Option<GroupHash>, cx: &Context<'_, Attempt>) -> 
     }
 }
 
-/// Of a run whether it is void.
-#[derive(Deserialize)]
-struct Seen {
-    progress: SeenProgress,
-}
-
-#[derive(Deserialize)]
-struct SeenProgress {
-    run: i64,
-    void: Option<String>,
-}
-
 /// Whether an attempt's run was voided after the attempt was asked for.
 pub(crate) fn is_void(id: &AttemptId, state: &Store) -> bool {
     let group = GroupId(id.group_id.clone()).hash();
     let key = StateKey::with(group, RUN, &slot(&id.receiver, &id.integration, id.index));
-    let seen = state
+    let run = state
         .get(&key)
-        .and_then(|stored| schemas::decode_part::<NotifyRun, Seen>(stored.bytes).ok());
-    seen.is_some_and(|Seen { progress }| progress.run == id.run && progress.void.is_some())
+        .and_then(|stored| schemas::decode::<NotifyRun>(stored.bytes).ok());
+    run.is_some_and(|NotifyRun { progress, .. }| progress.run == id.run && progress.void.is_some())
 }
 
 impl Run {
@@ -322,7 +305,7 @@ impl Run {
             .iter()
             .filter(|leg| leg.doubt && leg.state != NotifyLegState::Accepted);
         let legs: Vec<_> = doubtful
-            .map(|leg| leg_name(&leg.receiver, &leg.integration, leg.index))
+            .map(|leg| slot_name(&leg.receiver, &leg.integration, leg.index))
             .collect();
         let key = self.key(DOUBT);
         if kind == OutcomeKind::Delivered || legs.is_empty() {
@@ -348,7 +331,7 @@ impl Run {
         cx: &Context<'_, Attempt>,
     ) -> Result<(), Poison> {
         let doubt: Option<NotifyDoubt> = read(&self.key(DOUBT), cx)?;
-        let name = leg_name(receiver, integration, index);
+        let name = slot_name(receiver, integration, index);
         let doubt = doubt.is_some_and(|it| it.sequence == self.state.request.sequence && it.legs.contains(&name));
         self.state.progress.legs.push(NotifyLeg {
             link: i32::try_from(link).unwrap_or(i32::MAX),

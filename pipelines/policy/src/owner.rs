@@ -1,7 +1,7 @@
 //! Whose alert it is, and how bad.
 
 use alert::LabelSet;
-use config::{Config, Severity};
+use config::Config;
 
 /// Who owns an alert.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +26,7 @@ pub fn team_of(config: &Config, receiver: &str, labels: &LabelSet) -> Team {
 
 /// How severe an alert is: 0 is the highest rank; a missing or unlisted severity comes after all listed ones.
 pub fn severity_rank(config: &Config, labels: &LabelSet) -> u32 {
-    let default = Severity::default();
-    let severity = config
-        .escalation
-        .as_ref()
-        .map_or(&default, |escalation| &escalation.severity);
+    let severity = config.severity();
     let value = labels.value(&severity.label);
     let rank = severity
         .order

@@ -56,6 +56,9 @@ pub struct Applied<E> {
     pub effects: Vec<E>,
 }
 
+/// What an id is made from, with room for a stage's name.
+const SEED: usize = 64;
+
 /// A stage's hands while it applies one input.
 #[derive(Debug)]
 pub struct Context<'a, E> {
@@ -93,6 +96,7 @@ impl<E> Context<'_, E> {
         self.ids += 1;
         if self.seed.is_empty() {
             let origin = &self.origin;
+            self.seed.reserve(SEED);
             self.seed.extend(origin.stage.as_bytes());
             self.seed.extend(origin.partition.to_be_bytes());
             self.seed.extend(origin.offset.to_be_bytes());

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use alert::GroupHash;
 
+/// What nearly every key is no longer than: it is put together without memory of its own.
+const SHORT: usize = 64;
+
 /// A key of the state: the group's hash, a kind, and what tells several of that kind apart. Ordered bytewise, so that a
 /// group's records lie together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -21,9 +24,18 @@ impl StateKey {
 
     /// The key of one of several records of `kind` in a group.
     pub fn with(group: GroupHash, kind: u8, rest: &[u8]) -> Self {
-        let bytes: Arc<[u8]> = group.0.iter().chain(&[kind]).chain(rest).copied().collect();
-        let front = front(&bytes);
-        Self { front, bytes }
+        let mut room = [0; SHORT];
+        let len = group.0.len() + 1 + rest.len();
+        let Some(bytes) = room.get_mut(..len) else {
+            return Self::from_bytes(&[&group.0, [kind].as_slice(), rest].concat());
+        };
+        let (hash, behind) = bytes.split_at_mut(group.0.len());
+        hash.copy_from_slice(&group.0);
+        if let Some((to, behind)) = behind.split_first_mut() {
+            *to = kind;
+            behind.copy_from_slice(rest);
+        }
+        Self::from_bytes(bytes)
     }
 
     /// A key as it stands in a changelog.

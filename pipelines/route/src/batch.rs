@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use alert::{Fingerprint, LabelSet, Timestamp, compare_for_notification};
-use config::Severity;
 use policy::{Team, severity_rank, team_of};
 use schemas::FlushAlert;
 
@@ -127,16 +126,9 @@ pub(crate) fn owner(alerts: &[FlushAlert], receiver: &str, view: &View) -> (Opti
             Team::Named(name) => Some(name),
             Team::Unowned => None,
         });
-    let default = Severity::default();
-    let label = config
-        .escalation
-        .as_ref()
-        .map_or(&default, |escalation| &escalation.severity)
-        .label
-        .as_str();
     let severity = ranked
         .first()
-        .and_then(|(_, labels)| labels.get(label))
+        .and_then(|(_, labels)| labels.get(&config.severity().label))
         .map(str::to_owned);
     (team, severity)
 }

@@ -7,14 +7,14 @@ use alert::{GroupId, Timestamp};
 use processor::{Poison, StateKey, Timers};
 use schemas::{
     FlushAlert, FlushSettled, GenerationRaised, IncidentStatus, Look, RequestKind, RouteIncident, RouteLadder,
-    RouteSlot, route_keys, topics,
+    RouteSlot, route_keys, slot_name, topics,
 };
 
 use crate::batch::{self, Batch};
 use crate::journal::Entry;
 use crate::state::{
     delete_all, earliest, encoded, load, load_all, load_incident, save, save_incident, slot_is_empty, slot_key,
-    slot_name, slot_timers,
+    slot_timers,
 };
 use crate::view::{Cx, View};
 use crate::{ladder, mutes, slot};

@@ -58,6 +58,8 @@ impl Entry {
     /// Writes it in this transaction.
     pub(crate) fn write(mut self, group: &str, cx: &mut Cx<'_>) -> Result<(), Poison> {
         self.entry.at = cx.now();
+        // In their order they are packed as they are.
+        self.fields.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.entry.fields = self.fields.into_iter().collect();
         let bytes = encoded(&self.entry)?;
         cx.send(topics::JOURNAL, group.as_bytes(), bytes);

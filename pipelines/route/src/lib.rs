@@ -27,12 +27,14 @@ mod view;
 use std::convert::Infallible;
 
 use processor::{Attention, Context, Poison, Processor, Record, StateKey, TableChange, Timer};
-use schemas::{Avro, Command, Flush, GroupFiring, GroupMoved, GroupQuiet, Outcome, RouteSlot, route_keys, topics};
+use schemas::{
+    Avro, Command, Flush, GroupFiring, GroupMoved, GroupQuiet, Outcome, RouteSlot, route_keys, slot_name, topics,
+};
 
 pub use mutes::Muted;
 
 use crate::group::Group;
-use crate::state::{decoded, load, load_incident, slot_name};
+use crate::state::{decoded, load, load_incident};
 use crate::view::{Cx, View};
 
 /// The route stage: one value serves every partition of a lane, and holds nothing but the tables.

@@ -2,13 +2,13 @@
 
 use alert::{PromDuration, Timestamp};
 use processor::{Poison, Processor};
-use schemas::{LogEntry, Outcome, OutcomeKind, RequestKind, RouteSlot, SlotFailure, SlotRequest};
+use schemas::{LogEntry, Outcome, OutcomeKind, RequestKind, RouteSlot, SlotFailure, SlotRequest, slot_name};
 
 use crate::Route;
 use crate::group::Group;
 use crate::ladder;
 use crate::notification_log::RETENTION;
-use crate::state::{duration, slot_name};
+use crate::state::duration;
 
 /// How long until route looks again whether its tables are as new as those that voided a request: they lag by
 /// milliseconds, and a page waits for it.

@@ -5,13 +5,14 @@ use config::{Binding, Timing};
 use processor::Poison;
 use schemas::{
     FlushAlert, IncidentStatus, LadderIntegration, LadderPhase, Link, LogEntry, QueuedRung, RequestKind, RouteSlot,
+    slot_name,
 };
 
 use crate::batch::{Batch, bits, fingerprints};
 use crate::group::Group;
 use crate::notification_log::{Facts, Told, Unsaid, lifetime, needs_update};
 use crate::request::{Ask, ask};
-use crate::state::{duration, earliest, millis, slot_name};
+use crate::state::{duration, earliest, millis};
 
 /// The least time a request has, whatever `group_interval` says: Alertmanager's `MinTimeout`.
 const LEAST_TIME: PromDuration = PromDuration::from_secs(10);

@@ -108,11 +108,6 @@ pub(crate) fn slot_key(group: GroupHash, name: &str) -> StateKey {
     StateKey::with(group, route_keys::SLOT, name.as_bytes())
 }
 
-/// The name of a slot.
-pub(crate) fn slot_name(receiver: &str, integration: &str, index: i32) -> String {
-    format!("{receiver}/{integration}/{index}")
-}
-
 /// The key of an alert of the newest flush.
 pub(crate) fn alert_key(group: GroupHash, fingerprint: alert::Fingerprint) -> StateKey {
     StateKey::with(group, route_keys::ALERT, &fingerprint.0.to_be_bytes())
@@ -137,7 +132,8 @@ pub(crate) fn idempotency_key(group: &str, slot: &str, sequence: i64) -> String 
 
 /// A hash of lists of numbers that keeps their borders apart.
 pub(crate) fn hash_of(lists: &[&[i64]]) -> i64 {
-    let mut bytes = Vec::new();
+    let numbers: usize = lists.iter().map(|list| 1 + list.len()).sum();
+    let mut bytes = Vec::with_capacity(numbers * size_of::<i64>());
     for list in lists {
         bytes.extend((list.len() as u64).to_be_bytes());
         bytes.extend(list.iter().flat_map(|number| number.to_be_bytes()));

@@ -5,10 +5,10 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use apache_avro::writer::datum::GenericDatumWriter;
-use schemas::{DecodeError, NotificationRequest, Outcome, RECORDS};
+use schemas::RECORDS;
 use serde_json::Value;
 
-use crate::{goldens, samples};
+use crate::goldens;
 
 fn parsed(text: &str) -> Schema {
     Schema::parse_str(text).expect("it parses")
@@ -147,33 +147,4 @@ fn no_two_schemas_share_a_fingerprint() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count);
-}
-
-/// What a reader does not ask for is passed over, and its texts are the record's own bytes.
-#[test]
-fn a_part_of_a_record_is_read_by_the_names_of_its_fields() {
-    #[derive(Debug, PartialEq, serde::Deserialize)]
-    struct Part<'a> {
-        incident_id: &'a str,
-        flush: i64,
-        group_labels: alert::LabelSet,
-    }
-    let request = samples::notification_request();
-    let bytes = schemas::encode(&request).unwrap();
-    let expected = Part {
-        incident_id: &request.incident_id,
-        flush: request.flush,
-        group_labels: request.group_labels.clone(),
-    };
-    assert_eq!(
-        schemas::decode_part::<NotificationRequest, Part<'_>>(&bytes),
-        Ok(expected)
-    );
-    assert_eq!(
-        schemas::decode_part::<Outcome, Part<'_>>(&bytes),
-        Err(DecodeError::WrongRecord {
-            want: "Outcome",
-            got: "NotificationRequest"
-        })
-    );
 }

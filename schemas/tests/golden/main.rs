@@ -206,3 +206,28 @@ fn a_record_is_read_only_as_what_it_is() {
         }
     }
 }
+
+/// A record that was cut or changed is refused, or read as something else that is whole; it never panics, and never asks for
+/// more memory than there are bytes.
+#[test]
+fn damage_is_refused_or_read_as_another_record() {
+    for golden in goldens() {
+        for end in 0..golden.encoded.len() {
+            let cut = (golden.read)(&golden.encoded[..end]);
+            assert!(cut.is_err(), "{} cut to {end}: {cut:?}", golden.record);
+        }
+        let mut longer = golden.encoded.clone();
+        longer.push(0);
+        assert!((golden.read)(&longer).is_err(), "{} with a byte more", golden.record);
+        let mut damaged = golden.encoded.clone();
+        for place in 0..damaged.len() {
+            for byte in [0x00, 0x01, 0x7F, 0x80, 0xFF] {
+                let was = std::mem::replace(&mut damaged[place], byte);
+                if (golden.read)(&damaged).as_ref() == Ok(&golden.printed) {
+                    assert_eq!(byte, was, "{} at {place}: the damage is not seen", golden.record);
+                }
+                damaged[place] = was;
+            }
+        }
+    }
+}

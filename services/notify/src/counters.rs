@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use alert::LabelSet;
 use runtime::names;
 use schemas::{JournalEntry, topics};
-use serde::Deserialize;
 use streams::NewRecord;
 
 use crate::sender::NO_ANSWER;
@@ -23,15 +21,7 @@ const MAX_UNDER_WAY: usize = 100_000;
 pub(crate) struct Counters {
     failing: Failing,
     /// What the open transaction adds.
-    open: Vec<Written>,
-}
-
-/// Of a journal record what is counted.
-#[derive(Debug, Deserialize)]
-struct Written {
-    kind: String,
-    reason: String,
-    fields: LabelSet,
+    open: Vec<JournalEntry>,
 }
 
 /// The last reason for a failure, by idempotency key and then by link, kind and place.
@@ -42,8 +32,7 @@ impl Counters {
     pub(crate) fn writing(&mut self, records: &[NewRecord]) {
         let journal = records.iter().filter(|record| record.topic == topics::JOURNAL);
         // Our own bytes always decode; were they not to, the journal's readers would say so.
-        let entries =
-            journal.filter_map(|record| schemas::decode_part::<JournalEntry, _>(record.value.as_deref()?).ok());
+        let entries = journal.filter_map(|record| schemas::decode(record.value.as_deref()?).ok());
         self.open = entries.collect();
     }
 
@@ -84,7 +73,7 @@ impl Count {
 }
 
 /// What one journal record adds.
-fn take_up(failing: &mut Failing, entry: &Written) -> Vec<Count> {
+fn take_up(failing: &mut Failing, entry: &JournalEntry) -> Vec<Count> {
     let field = |name: &str| entry.fields.value(name).to_owned();
     let key = field("idempotency_key");
     let leg = || (field("link"), field("link_integration"), field("link_index"));
@@ -158,12 +147,8 @@ mod tests {
 
     fn counted(entries: &[JournalEntry]) -> Vec<Count> {
         let mut failing = Failing::new();
-        let written = entries.iter().map(|entry| Written {
-            kind: entry.kind.clone(),
-            reason: entry.reason.clone(),
-            fields: entry.fields.clone(),
-        });
-        written.flat_map(|entry| take_up(&mut failing, &entry)).collect()
+        let counts = entries.iter().flat_map(|entry| take_up(&mut failing, entry));
+        counts.collect()
     }
 
     #[test]

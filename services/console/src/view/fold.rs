@@ -7,16 +7,9 @@ use processor::{Record, StateKey, Stored};
 use schemas::{
     Avro, CORRELATE_ALERT, CORRELATE_GROUP, NotifyRun, RouteCommand, RouteIncident, notify_keys, route_keys, topics,
 };
-use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Kept, View};
-
-/// Of an incident's record what it is found by.
-#[derive(Deserialize)]
-struct Named<'a> {
-    incident_id: &'a str,
-}
 
 impl View {
     /// Takes in one record. What cannot be read is logged and left out; what only a newer release can read also turns
@@ -98,11 +91,11 @@ impl View {
     }
 
     fn take_incident(&self, group: GroupHash, value: Option<&[u8]>) -> Result<(), String> {
-        let new: Option<Named<'_>> = value
-            .map(schemas::decode_part::<RouteIncident, _>)
+        let new = value
+            .map(schemas::decode::<RouteIncident>)
             .transpose()
             .map_err(|error| error.to_string())?;
-        let id = new.map(|new| new.incident_id);
+        let id = new.as_ref().map(|new| new.incident_id.as_str());
         let place = |id: &str| xxh3_64(id.as_bytes());
         // Mostly it is the incident that was there.
         let known = id.is_some_and(|id| self.incidents.get(&place(id)).is_some_and(|of| *of == group));
