@@ -221,7 +221,7 @@ pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
 fn read_datum<T: Avro>(datum: &[u8]) -> Result<T, DecodeError> {
     let mut reader = Reader::new(datum);
     let record = T::deserialize(&mut reader).map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    nothing_behind::<T>(reader.left()).map(|()| record)
+    nothing_behind::<T>(reader.left().len()).map(|()| record)
 }
 
 fn nothing_behind<T: Avro>(left: usize) -> Result<(), DecodeError> {

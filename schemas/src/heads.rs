@@ -1,17 +1,22 @@
-//! The first fields of the two records that are compared far more often than they are read: an alert's update, and the
-//! alert as it is known. A re-send that changes nothing is told from these, and the texts behind them are never decoded.
+//! The first fields of records that are looked at far more often than they are read. A re-send that changes nothing is told
+//! from the head of an alert's update and of the alert as it is known; who folds incidents looks for their ids, who counts
+//! journal entries for their kinds. What stands behind a head is never decoded.
 //!
 //! Nothing is guessed: a head is read only where the writer's schema is one of ours that begins with just these fields.
 
 use std::sync::LazyLock;
 
-use alert::{Fingerprint, Timestamp};
+use alert::{Fingerprint, LabelSet, Timestamp};
 use apache_avro::Schema;
+use serde::Deserialize;
 
 use crate::alerts::AlertUpdate;
 use crate::codec::{Avro, Fingerprint64, fingerprint, parse, split};
 use crate::correlate_state::{AlertPhase, CorrelateAlert};
+use crate::journal::JournalEntry;
+use crate::reader::Reader;
 use crate::registry::RECORDS;
+use crate::route_state::RouteIncident;
 
 /// A type that a head may have a field of.
 trait Leading: Sized {
@@ -27,18 +32,8 @@ impl Leading for i64 {
         matches!(schema, Schema::Long)
     }
 
-    /// Zigzag, seven bits a byte, the lowest first.
     fn read(datum: &mut &[u8]) -> Option<Self> {
-        let mut bits = 0_u64;
-        for shift in (0..u64::BITS).step_by(7) {
-            let (&byte, rest) = datum.split_first()?;
-            *datum = rest;
-            bits |= u64::from(byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return Some((bits >> 1).cast_signed() ^ -(bits & 1).cast_signed());
-            }
-        }
-        None
+        from_front(datum)
     }
 }
 
@@ -48,10 +43,35 @@ impl Leading for bool {
     }
 
     fn read(datum: &mut &[u8]) -> Option<Self> {
-        let (&byte, rest) = datum.split_first()?;
-        *datum = rest;
-        (byte < 2).then_some(byte == 1)
+        from_front(datum)
     }
+}
+
+impl Leading for String {
+    fn is(schema: &Schema) -> bool {
+        matches!(schema, Schema::String)
+    }
+
+    fn read(datum: &mut &[u8]) -> Option<Self> {
+        from_front(datum)
+    }
+}
+
+impl Leading for LabelSet {
+    fn is(schema: &Schema) -> bool {
+        matches!(schema, Schema::Map(map) if *map.types == Schema::String)
+    }
+
+    fn read(datum: &mut &[u8]) -> Option<Self> {
+        from_front(datum)
+    }
+}
+
+fn from_front<'de, T: Deserialize<'de>>(datum: &mut &'de [u8]) -> Option<T> {
+    let mut reader = Reader::new(datum);
+    let value = T::deserialize(&mut reader).ok()?;
+    *datum = reader.left();
+    Some(value)
 }
 
 impl Leading for Timestamp {
@@ -80,12 +100,7 @@ impl Leading for AlertPhase {
     }
 
     fn read(datum: &mut &[u8]) -> Option<Self> {
-        match i64::read(datum)? {
-            0 => Some(Self::Firing),
-            1 => Some(Self::Resolved),
-            2 => Some(Self::Settled),
-            _ => None,
-        }
+        from_front(datum)
     }
 }
 
@@ -93,7 +108,7 @@ impl Leading for AlertPhase {
 macro_rules! head {
     ($(#[$doc:meta])* $head:ident of $record:ident { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $head {
             $(#[doc = concat!("As [`", stringify!($record), "::", stringify!($field), "`].")] pub $field: $type,)+
         }
@@ -115,7 +130,7 @@ macro_rules! head {
 
         impl From<&$record> for $head {
             fn from(record: &$record) -> Self {
-                Self { $($field: record.$field),+ }
+                Self { $($field: record.$field.clone()),+ }
             }
         }
     };
@@ -146,6 +161,24 @@ head! {
         received_at: Timestamp,
         heard_at: Timestamp,
         timeout: bool,
+    }
+}
+
+head! {
+    /// What says which incident of which group it is.
+    IncidentHead of RouteIncident {
+        group: String,
+        group_labels: LabelSet,
+        route: String,
+        receiver: String,
+        incident_id: String,
+    }
+}
+
+head! {
+    /// What happened.
+    JournalHead of JournalEntry {
+        kind: String,
     }
 }
 

@@ -29,7 +29,7 @@ pub use codec::{Avro, Codec, DecodeError, EncodeError, Fingerprint64, decode, en
 pub use correlate_state::*;
 pub use dead_letters::DeadLetter;
 pub use events::{AlertEvent, EventKind};
-pub use heads::{KnownHead, UpdateHead};
+pub use heads::{IncidentHead, JournalHead, KnownHead, UpdateHead};
 pub use incidents::{
     Command, CommandAction, Flush, FlushAlert, GroupFiring, GroupMoved, GroupQuiet, Outcome, OutcomeKind,
 };

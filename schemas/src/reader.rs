@@ -54,8 +54,8 @@ impl<'de> Reader<'de> {
     }
 
     /// What is behind the values read so far.
-    pub(crate) const fn left(&self) -> usize {
-        self.rest.len()
+    pub(crate) const fn left(&self) -> &'de [u8] {
+        self.rest
     }
 
     #[inline]

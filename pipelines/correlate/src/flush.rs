@@ -188,7 +188,7 @@ fn send(
     carried: Vec<FlushAlert>,
     cx: &mut Context<'_, Never>,
 ) -> Result<(), Poison> {
-    let head = Flush {
+    let mut whole = Flush {
         flush: group.record.flushes,
         part: 0,
         parts: 1,
@@ -199,10 +199,16 @@ fn send(
         incident_id: group.record.incident_id.clone(),
         opened_at: group.record.opened_at,
         config_version: versions.stamp(),
-        alerts: Vec::new(),
+        alerts: carried,
     };
+    let record = wire::pack(&whole)?;
+    if record.len() <= MAX_RECORD_BYTES {
+        cx.send(topics::INCIDENTS, group.id.as_str(), record);
+        return Ok(());
+    }
+    let carried = std::mem::take(&mut whole.alerts);
     // What every part repeats, and what an alert is beside its body: numbers, a few bytes each.
-    let repeated = wire::pack(&head)?.len();
+    let repeated = wire::pack(&whole)?.len();
     let size = |alert: &FlushAlert| size_of::<FlushAlert>() + body_size(&alert.body);
     let parts = into_parts(carried, size, MAX_RECORD_BYTES.saturating_sub(2 * repeated));
     let count = i32::try_from(parts.len()).unwrap_or(i32::MAX);
@@ -211,7 +217,7 @@ fn send(
             part,
             parts: count,
             alerts,
-            ..head.clone()
+            ..whole.clone()
         };
         cx.send(topics::INCIDENTS, group.id.as_str(), wire::pack(&record)?);
     }

@@ -120,7 +120,7 @@ impl Notify {
             set(run, place, NotifyLegState::Accepted, cx.now());
             return Ok(());
         };
-        let attempt = self.render(run, place, integration, &shown, cx)?;
+        let attempt = self.render(run, place, integration, &shown, cx);
         if let Some(leg) = run.state.progress.legs.get_mut(place) {
             leg.attempts = attempt.id.attempt;
             leg.state = NotifyLegState::InFlight;
@@ -142,7 +142,7 @@ impl Notify {
         integration: &Integration,
         shown: &[&FlushAlert],
         cx: &Context<'_, Attempt>,
-    ) -> Result<Attempt, Poison> {
+    ) -> Attempt {
         let IntegrationKind::Webhook(settings) = &integration.kind;
         let (request, leg) = (&run.state.request, run.state.progress.legs.get(place));
         let link = leg.map_or(request.receiver.as_str(), |leg| leg.receiver.as_str());
@@ -157,7 +157,7 @@ impl Notify {
         });
         let number = leg.map_or(0, |leg| leg.attempts) + 1;
         let key = leg_key(run, place);
-        Ok(Attempt {
+        Attempt {
             id: run.attempt_id(place, number, cx.partition()),
             link: link.to_owned(),
             integration: integration.kind.name().to_owned(),
@@ -166,8 +166,8 @@ impl Notify {
             idempotency_key: key,
             deadline: cx.now() + timeout(settings.timeout),
             follow_redirects: settings.http.follow_redirects,
-            body: body.map_err(|error| Poison::Malformed(error.to_string()))?,
-        })
+            body,
+        }
     }
 }
 

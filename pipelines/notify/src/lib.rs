@@ -10,6 +10,7 @@ mod attempt;
 mod deliver;
 mod headers;
 mod journal;
+mod json;
 mod next;
 mod notify;
 mod payload;

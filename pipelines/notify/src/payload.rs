@@ -1,12 +1,9 @@
 //! The webhook's body, version 4, byte for byte as Alertmanager 0.34 writes it.
 
-use std::io;
-
 use alert::{LabelSet, Timestamp};
 use schemas::FlushAlert;
-use serde::Serialize;
-use serde_json::Serializer;
-use serde_json::ser::Formatter;
+
+use crate::json::Object;
 
 /// What a message is made of.
 #[derive(Debug, Clone, Copy)]
@@ -27,77 +24,38 @@ pub struct Message<'a> {
     pub max_alerts: u64,
 }
 
-/// In the order of Go's struct; Go writes fields in that order and sorts maps.
-#[derive(Serialize)]
-struct Webhook<'a> {
-    receiver: String,
-    status: &'static str,
-    alerts: Vec<WebhookAlert<'a>>,
-    notification_reason: &'a str,
-    #[serde(rename = "groupLabels")]
-    group_labels: &'a LabelSet,
-    #[serde(rename = "commonLabels")]
-    common_labels: LabelSet,
-    #[serde(rename = "commonAnnotations")]
-    common_annotations: LabelSet,
-    #[serde(rename = "routeLabels")]
-    route_labels: LabelSet,
-    #[serde(rename = "externalURL")]
-    external_url: &'a str,
-    version: &'static str,
-    #[serde(rename = "groupKey")]
-    group_key: &'a str,
-    #[serde(rename = "truncatedAlerts")]
-    truncated_alerts: usize,
-}
-
-#[derive(Serialize)]
-struct WebhookAlert<'a> {
-    status: &'static str,
-    labels: &'a LabelSet,
-    annotations: &'a LabelSet,
-    #[serde(rename = "startsAt")]
-    starts_at: String,
-    #[serde(rename = "endsAt")]
-    ends_at: String,
-    #[serde(rename = "generatorURL")]
-    generator_url: &'a str,
-    fingerprint: String,
-}
-
 /// What a body takes with one alert of some labels, roughly.
 const FIRST_CAPACITY: usize = 2 * 1024;
 
 const FIRING: &str = "firing";
 const RESOLVED: &str = "resolved";
 
-/// The body of a webhook. Alerts beyond `max_alerts` are cut before anything is computed from them, so that status and
-/// common labels are of the alerts that are shown.
-///
-/// # Errors
-/// None that can happen: maps with text keys always make JSON.
-pub fn webhook(message: &Message<'_>) -> Result<Vec<u8>, serde_json::Error> {
+/// The body of a webhook: fields in the order of Go's struct, labels by their names. Alerts beyond `max_alerts` are cut before
+/// anything is computed from them, so that status and common labels are of the alerts that are shown.
+pub fn webhook(message: &Message<'_>) -> Vec<u8> {
     let limit = usize::try_from(message.max_alerts).unwrap_or(usize::MAX);
     let limit = if limit == 0 { usize::MAX } else { limit };
-    let shown: Vec<&FlushAlert> = message.alerts.iter().take(limit).copied().collect();
-    let whole = Webhook {
-        receiver: quote_meta(message.receiver),
-        status: status(&shown),
-        alerts: shown.iter().map(|alert| one(alert)).collect(),
-        notification_reason: message.reason,
-        group_labels: message.group_labels,
-        common_labels: common(shown.iter().map(|alert| &alert.body.labels)),
-        common_annotations: common(shown.iter().map(|alert| &alert.body.annotations)),
-        route_labels: LabelSet::new(),
-        external_url: message.external_url,
-        version: "4",
-        group_key: message.group_key,
-        truncated_alerts: message.alerts.len() - shown.len(),
-    };
+    let shown = message.alerts.get(..limit).unwrap_or(message.alerts);
     let mut body = Vec::with_capacity(FIRST_CAPACITY);
-    whole.serialize(&mut Serializer::with_formatter(&mut body, GoFormatter))?;
+    let mut webhook = Object::begin(&mut body);
+    webhook.text("receiver", &quote_meta(message.receiver));
+    webhook.text("status", status(shown));
+    webhook.objects("alerts", shown, |alert, object| one(alert, object));
+    webhook.text("notification_reason", message.reason);
+    webhook.pairs("groupLabels", message.group_labels);
+    webhook.pairs("commonLabels", common(shown.iter().map(|alert| &alert.body.labels)));
+    webhook.pairs(
+        "commonAnnotations",
+        common(shown.iter().map(|alert| &alert.body.annotations)),
+    );
+    webhook.pairs("routeLabels", []);
+    webhook.text("externalURL", message.external_url);
+    webhook.text("version", "4");
+    webhook.text("groupKey", message.group_key);
+    webhook.number("truncatedAlerts", message.alerts.len() - shown.len());
+    webhook.end();
     body.push(b'\n');
-    Ok(body)
+    body
 }
 
 /// Firing when any of them fires.
@@ -109,34 +67,32 @@ pub(crate) fn status(alerts: &[&FlushAlert]) -> &'static str {
     }
 }
 
-fn one(alert: &FlushAlert) -> WebhookAlert<'_> {
+fn one(alert: &FlushAlert, object: &mut Object<'_>) {
     // A firing alert's end is only a guess: Alertmanager shows none.
     let ends_at = if alert.resolved {
         alert.ends_at
     } else {
         Timestamp::ZERO_TIME
     };
-    WebhookAlert {
-        status: if alert.resolved { RESOLVED } else { FIRING },
-        labels: &alert.body.labels,
-        annotations: &alert.body.annotations,
-        starts_at: alert.starts_at.rfc3339_nano(),
-        ends_at: ends_at.rfc3339_nano(),
-        generator_url: &alert.body.generator_url,
-        fingerprint: alert.fingerprint.to_string(),
-    }
+    object.text("status", status(&[alert]));
+    object.pairs("labels", &alert.body.labels);
+    object.pairs("annotations", &alert.body.annotations);
+    object.text("startsAt", &alert.starts_at.rfc3339_nano());
+    object.text("endsAt", &ends_at.rfc3339_nano());
+    object.text("generatorURL", &alert.body.generator_url);
+    object.text("fingerprint", &alert.fingerprint.to_string());
 }
 
 /// The pairs that all have. As in Go's map lookup, one that is absent has the empty value.
-fn common<'a>(mut sets: impl Iterator<Item = &'a LabelSet>) -> LabelSet {
+fn common<'a>(mut sets: impl Iterator<Item = &'a LabelSet>) -> Vec<(&'a str, &'a str)> {
     let Some(first) = sets.next() else {
-        return LabelSet::new();
+        return Vec::new();
     };
     let mut common: Vec<_> = first.iter().collect();
     for set in sets {
         common.retain(|(name, value)| set.value(name) == *value);
     }
-    common.into_iter().collect()
+    common
 }
 
 /// Go's `regexp.QuoteMeta`.
@@ -149,40 +105,6 @@ fn quote_meta(text: &str) -> String {
         quoted.push(c);
     }
     quoted
-}
-
-/// JSON as Go's `json.Encoder` writes it, which escapes more than JSON's own rules ask for.
-struct GoFormatter;
-
-impl Formatter for GoFormatter {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = suspect(rest.as_bytes()) {
-            let (plain, from) = rest.split_at(at);
-            writer.write_all(plain.as_bytes())?;
-            let mut chars = from.chars();
-            let c = chars.next().unwrap_or_default();
-            match c {
-                '<' => writer.write_all(b"\\u003c"),
-                '>' => writer.write_all(b"\\u003e"),
-                '&' => writer.write_all(b"\\u0026"),
-                '\u{2028}' => writer.write_all(b"\\u2028"),
-                '\u{2029}' => writer.write_all(b"\\u2029"),
-                _ => writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }?;
-            rest = chars.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
-/// Where a character begins that Go may escape.
-fn suspect(text: &[u8]) -> Option<usize> {
-    /// What U+2028 and U+2029 begin with in UTF-8; others do, too.
-    const SEPARATOR: u8 = 0xE2;
-    let escaped = memchr::memchr3(b'<', b'>', b'&', text);
-    let before = text.get(..escaped.unwrap_or(text.len())).unwrap_or_default();
-    memchr::memchr(SEPARATOR, before).or(escaped)
 }
 
 #[cfg(test)]

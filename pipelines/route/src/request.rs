@@ -139,6 +139,12 @@ const COUNTS: usize = 30;
 
 /// A request as the records it goes in: one, but for a group that is larger than a record may be.
 fn in_parts(mut request: NotificationRequest, alerts: Vec<FlushAlert>) -> Result<Vec<Vec<u8>>, Poison> {
+    request.alerts = alerts;
+    let whole = encoded(&request)?;
+    if whole.len() <= MAX_RECORD_BYTES {
+        return Ok(vec![whole]);
+    }
+    let alerts = std::mem::take(&mut request.alerts);
     let repeated = encoded(&request)?.len();
     let budget = MAX_RECORD_BYTES.saturating_sub(repeated + COUNTS);
     let parts = into_parts(alerts, alert_size, budget);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use runtime::names;
-use schemas::{JournalEntry, topics};
+use schemas::{JournalEntry, JournalHead, topics};
 use streams::NewRecord;
 
 use crate::sender::NO_ANSWER;
@@ -30,10 +30,21 @@ type Failing = BTreeMap<String, BTreeMap<(String, String, String), &'static str>
 impl Counters {
     /// Takes note of what a transaction is about to write.
     pub(crate) fn writing(&mut self, records: &[NewRecord]) {
-        let journal = records.iter().filter(|record| record.topic == topics::JOURNAL);
-        // Our own bytes always decode; were they not to, the journal's readers would say so.
-        let entries = journal.filter_map(|record| schemas::decode(record.value.as_deref()?).ok());
-        self.open = entries.collect();
+        self.open.clear();
+        // What ended well after nothing but success adds nothing, and is not read.
+        let mut failing = !self.failing.is_empty();
+        for record in records.iter().filter(|record| record.topic == topics::JOURNAL) {
+            let Some(bytes) = record.value.as_deref() else { continue };
+            let kind = JournalHead::read(bytes).map(|head| head.kind);
+            if !failing && matches!(kind.as_deref(), Some("notification.delivered" | "notification.void")) {
+                continue;
+            }
+            // Our own bytes always decode; were they not to, the journal's readers would say so.
+            if let Ok(entry) = schemas::decode::<JournalEntry>(bytes) {
+                failing |= entry.kind != "notification.attempted" || entry.reason != "accepted";
+                self.open.push(entry);
+            }
+        }
     }
 
     /// It is committed.

@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError};
 use alert::{Fingerprint, GroupHash};
 use processor::{Record, StateKey, Stored};
 use schemas::{
-    Avro, CORRELATE_ALERT, CORRELATE_GROUP, NotifyRun, RouteCommand, RouteIncident, notify_keys, route_keys, topics,
+    Avro, CORRELATE_ALERT, CORRELATE_GROUP, DecodeError, IncidentHead, NotifyRun, RouteCommand, RouteIncident,
+    notify_keys, route_keys, topics,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -91,11 +92,8 @@ impl View {
     }
 
     fn take_incident(&self, group: GroupHash, value: Option<&[u8]>) -> Result<(), String> {
-        let new = value
-            .map(schemas::decode::<RouteIncident>)
-            .transpose()
-            .map_err(|error| error.to_string())?;
-        let id = new.as_ref().map(|new| new.incident_id.as_str());
+        let id = value.map(id_of).transpose().map_err(|error| error.to_string())?;
+        let id = id.as_deref();
         let place = |id: &str| xxh3_64(id.as_bytes());
         // Mostly it is the incident that was there.
         let known = id.is_some_and(|id| self.incidents.get(&place(id)).is_some_and(|of| *of == group));
@@ -134,5 +132,13 @@ impl View {
         let suffix = key.get(group.as_bytes().len()..).unwrap_or_default();
         self.groups
             .change(group, |held| held.set_request(suffix, value.filter(shown)));
+    }
+}
+
+/// An incident's id, mostly without a look at the rest of its record.
+fn id_of(incident: &[u8]) -> Result<String, DecodeError> {
+    match IncidentHead::read(incident) {
+        Some(head) => Ok(head.incident_id),
+        None => schemas::decode::<RouteIncident>(incident).map(|incident| incident.incident_id),
     }
 }
