@@ -134,15 +134,6 @@ fn owner(group: &Group<'_, '_>, alerts: &[FlushAlert]) -> (Option<String>, Optio
 
 fn judge(group: &mut Group<'_, '_>, batch: &Batch) -> Result<(), Poison> {
     group.changed = std::mem::replace(&mut group.incident.content, batch.content()) != batch.content();
-    if group.changed {
-        let entry = group
-            .entry("group.flushed", "the group changed")
-            .field("flush", group.incident.flush)
-            .field("firing", batch.all_firing())
-            .field("resolved", batch.resolved.len())
-            .field("muted", batch.muted.len());
-        group.note(entry)?;
-    }
     mutes::count(group, batch);
     mutes::note(group, batch)?;
     group.incident.quiet &= batch.all_firing() == 0;
