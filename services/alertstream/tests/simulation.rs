@@ -163,6 +163,7 @@ fn each_broken_rule_is_caught() {
         Sabotage::EndRestoreEarly,
         Sabotage::ReleaseBeforeCommit,
         Sabotage::ForgetTombstones,
+        Sabotage::KeepInHand,
     ] {
         let plan = Plan {
             sabotage: Some(sabotage),

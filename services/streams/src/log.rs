@@ -200,7 +200,8 @@ pub trait Log: Send + Sync + Debug {
 
 /// A lane's consumer and transactional producer. Used by one thread.
 pub trait Member: Send {
-    /// Waits at most `wait` for events; returns at most `max` records.
+    /// Waits at most `wait` for events; returns at most `max` records. Without room for records it may not tell of a
+    /// rebalance either: what a group decides can stand behind what was read ahead.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Event>, LogError>;
 
     /// Reads an assigned partition from an offset on: after a restore, or to go back after an abort.

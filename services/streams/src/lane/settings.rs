@@ -49,6 +49,8 @@ pub enum Sabotage {
     LoseCompletionsOnAbort,
     /// Records are applied though their config version is not here yet.
     IgnoreConfigVersion,
+    /// What is in hand stays there when a transaction was aborted.
+    KeepInHand,
 }
 
 impl LaneConfig {

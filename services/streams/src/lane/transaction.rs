@@ -85,6 +85,9 @@ impl<P: Processor> Lane<P> {
     /// Puts back what is in hand, to be read again. What the group decided waits behind what was read ahead: a lane with its
     /// hands full would never come to it, and each of its transactions would be aborted until the group throws it out.
     fn read_again(&mut self) -> Result<(), LaneError> {
+        if self.config.sabotage == Some(Sabotage::KeepInHand) {
+            return Ok(());
+        }
         let full = self
             .tasks
             .values_mut()
