@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use alert::{Fingerprint, LabelSet, Timestamp};
 use apache_avro::Schema;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::alerts::AlertUpdate;
 use crate::codec::{Avro, Fingerprint64, fingerprint, parse, split};
@@ -19,21 +19,22 @@ use crate::registry::RECORDS;
 use crate::route_state::RouteIncident;
 
 /// A type that a head may have a field of.
-trait Leading: Sized {
+trait Leading: DeserializeOwned {
     /// Whether a schema is this type's.
     fn is(schema: &Schema) -> bool;
 
     /// Reads a value off the front of a datum; none where there is none.
-    fn read(datum: &mut &[u8]) -> Option<Self>;
+    fn read(datum: &mut &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(datum);
+        let value = Self::deserialize(&mut reader).ok()?;
+        *datum = reader.left();
+        Some(value)
+    }
 }
 
 impl Leading for i64 {
     fn is(schema: &Schema) -> bool {
         matches!(schema, Schema::Long)
-    }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        from_front(datum)
     }
 }
 
@@ -41,19 +42,11 @@ impl Leading for bool {
     fn is(schema: &Schema) -> bool {
         matches!(schema, Schema::Boolean)
     }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        from_front(datum)
-    }
 }
 
 impl Leading for String {
     fn is(schema: &Schema) -> bool {
         matches!(schema, Schema::String)
-    }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        from_front(datum)
     }
 }
 
@@ -61,26 +54,11 @@ impl Leading for LabelSet {
     fn is(schema: &Schema) -> bool {
         matches!(schema, Schema::Map(map) if *map.types == Schema::String)
     }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        from_front(datum)
-    }
-}
-
-fn from_front<'de, T: Deserialize<'de>>(datum: &mut &'de [u8]) -> Option<T> {
-    let mut reader = Reader::new(datum);
-    let value = T::deserialize(&mut reader).ok()?;
-    *datum = reader.left();
-    Some(value)
 }
 
 impl Leading for Timestamp {
     fn is(schema: &Schema) -> bool {
         i64::is(schema)
-    }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        i64::read(datum).map(Self::from_millis)
     }
 }
 
@@ -89,6 +67,7 @@ impl Leading for Fingerprint {
         i64::is(schema)
     }
 
+    /// As a number, not as people write it.
     fn read(datum: &mut &[u8]) -> Option<Self> {
         i64::read(datum).map(|bits| Self(bits.cast_unsigned()))
     }
@@ -97,10 +76,6 @@ impl Leading for Fingerprint {
 impl Leading for AlertPhase {
     fn is(schema: &Schema) -> bool {
         matches!(schema, Schema::Enum(phases) if phases.symbols == ["Firing", "Resolved", "Settled"])
-    }
-
-    fn read(datum: &mut &[u8]) -> Option<Self> {
-        from_front(datum)
     }
 }
 

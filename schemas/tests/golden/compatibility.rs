@@ -5,10 +5,10 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use apache_avro::writer::datum::GenericDatumWriter;
-use schemas::RECORDS;
+use schemas::{IncidentHead, JournalHead, RECORDS};
 use serde_json::Value;
 
-use crate::goldens;
+use crate::{goldens, samples, state_samples};
 
 fn parsed(text: &str) -> Schema {
     Schema::parse_str(text).expect("it parses")
@@ -147,4 +147,31 @@ fn no_two_schemas_share_a_fingerprint() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count);
+}
+
+/// What is looked for in a record without reading all of it, in whatever release's bytes.
+#[test]
+fn a_head_is_what_its_record_says() {
+    let incident = state_samples::route_incident();
+    let bytes = schemas::encode(&incident).unwrap();
+    assert_eq!(IncidentHead::read(&bytes), Some(IncidentHead::from(&incident)));
+    let entry = samples::journal_entry();
+    let bytes = schemas::encode(&entry).unwrap();
+    assert_eq!(JournalHead::read(&bytes), Some(JournalHead { kind: entry.kind }));
+    assert_eq!(JournalHead::read(&bytes[..12]), None);
+    for golden in goldens() {
+        let (incident, entry) = (golden.record == "RouteIncident", golden.record == "JournalEntry");
+        assert_eq!(
+            IncidentHead::read(&golden.released()).is_some(),
+            incident,
+            "{}",
+            golden.record
+        );
+        assert_eq!(
+            JournalHead::read(&golden.released()).is_some(),
+            entry,
+            "{}",
+            golden.record
+        );
+    }
 }

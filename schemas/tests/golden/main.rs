@@ -97,6 +97,14 @@ fn goldens() -> Vec<Golden> {
     ]
 }
 
+impl Golden {
+    /// The bytes as that release wrote them.
+    fn released(&self) -> Vec<u8> {
+        let path = file(self.record, self.version);
+        from_hex(&std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+}
+
 fn file(record: &str, version: u32) -> PathBuf {
     let row = RECORDS.iter().find(|row| row.name == record).expect("it is registered");
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
