@@ -13,7 +13,7 @@ use crate::key::front;
 
 /// What a block takes before it is cut in two: small enough to be moved whole in a fraction of what decoding one of its
 /// records takes, large enough that what a block costs is a few percent of it.
-pub(crate) const MAX_BLOCK: usize = 2 * 1024;
+pub(crate) const MAX_BLOCK: usize = 4 * 1024;
 /// Blocks grow by this much: a record that becomes a little longer does not move them, and the allocator sees few sizes.
 const STEP: usize = 128;
 /// Of a length's byte: the bits of it, and the mark that more follow.
