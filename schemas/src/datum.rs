@@ -10,26 +10,33 @@ use std::fmt::{self, Display};
 use alert::packed::{self, PACKED, Texts};
 use serde::ser::{Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer, StdError};
 
-/// A value that no schema of ours has a place for.
+/// A value that no schema of ours has a place for, or bytes that are no datum of a struct.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unwritable(String);
+pub(crate) struct Misfit(pub(crate) String);
 
-impl Display for Unwritable {
+impl Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl StdError for Unwritable {}
+impl StdError for Misfit {}
 
-impl serde::ser::Error for Unwritable {
+impl serde::ser::Error for Misfit {
     fn custom<T: Display>(message: T) -> Self {
         Self(message.to_string())
     }
 }
 
-fn none_of_ours<T>(what: &str) -> Result<T, Unwritable> {
-    Err(Unwritable(format!("no schema of ours has {what}")))
+impl serde::de::Error for Misfit {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+#[cold]
+pub(crate) fn none_of_ours<T>(what: &str) -> Result<T, Misfit> {
+    Err(Misfit(format!("no schema of ours has {what}")))
 }
 
 /// Writes values one behind the other.
@@ -81,7 +88,7 @@ impl<'a> Datum<'a> {
     }
 
     /// Begins an array or a map: its items stand in one block, if it has any.
-    fn begin(self, length: Option<usize>) -> Result<Self, Unwritable> {
+    fn begin(self, length: Option<usize>) -> Result<Self, Misfit> {
         match length {
             None => none_of_ours("a sequence of unknown length"),
             Some(0) => Ok(self),
@@ -93,7 +100,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Unwritable> {
+    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Misfit> {
         item.serialize(Datum::behind(self.written))
     }
 
@@ -105,68 +112,68 @@ impl<'a> Datum<'a> {
 
 impl<'a> Serializer for Datum<'a> {
     type Ok = ();
-    type Error = Unwritable;
+    type Error = Misfit;
     type SerializeSeq = Datum<'a>;
-    type SerializeTuple = Impossible<(), Unwritable>;
-    type SerializeTupleStruct = Impossible<(), Unwritable>;
-    type SerializeTupleVariant = Impossible<(), Unwritable>;
+    type SerializeTuple = Impossible<(), Misfit>;
+    type SerializeTupleStruct = Impossible<(), Misfit>;
+    type SerializeTupleVariant = Impossible<(), Misfit>;
     type SerializeMap = Datum<'a>;
     type SerializeStruct = Datum<'a>;
-    type SerializeStructVariant = Impossible<(), Unwritable>;
+    type SerializeStructVariant = Impossible<(), Misfit>;
 
-    fn serialize_bool(self, value: bool) -> Result<(), Unwritable> {
+    fn serialize_bool(self, value: bool) -> Result<(), Misfit> {
         self.written.push(u8::from(value));
         Ok(())
     }
 
-    fn serialize_i8(self, _: i8) -> Result<(), Unwritable> {
+    fn serialize_i8(self, _: i8) -> Result<(), Misfit> {
         none_of_ours("an i8")
     }
 
-    fn serialize_i16(self, _: i16) -> Result<(), Unwritable> {
+    fn serialize_i16(self, _: i16) -> Result<(), Misfit> {
         none_of_ours("an i16")
     }
 
-    fn serialize_i32(mut self, value: i32) -> Result<(), Unwritable> {
+    fn serialize_i32(mut self, value: i32) -> Result<(), Misfit> {
         self.number(value.into());
         Ok(())
     }
 
-    fn serialize_i64(mut self, value: i64) -> Result<(), Unwritable> {
+    fn serialize_i64(mut self, value: i64) -> Result<(), Misfit> {
         self.number(value);
         Ok(())
     }
 
-    fn serialize_u8(self, _: u8) -> Result<(), Unwritable> {
+    fn serialize_u8(self, _: u8) -> Result<(), Misfit> {
         none_of_ours("a u8")
     }
 
-    fn serialize_u16(self, _: u16) -> Result<(), Unwritable> {
+    fn serialize_u16(self, _: u16) -> Result<(), Misfit> {
         none_of_ours("a u16")
     }
 
-    fn serialize_u32(self, _: u32) -> Result<(), Unwritable> {
+    fn serialize_u32(self, _: u32) -> Result<(), Misfit> {
         none_of_ours("a u32")
     }
 
-    fn serialize_u64(self, _: u64) -> Result<(), Unwritable> {
+    fn serialize_u64(self, _: u64) -> Result<(), Misfit> {
         none_of_ours("a u64")
     }
 
-    fn serialize_f32(self, _: f32) -> Result<(), Unwritable> {
+    fn serialize_f32(self, _: f32) -> Result<(), Misfit> {
         none_of_ours("an f32")
     }
 
-    fn serialize_f64(self, value: f64) -> Result<(), Unwritable> {
+    fn serialize_f64(self, value: f64) -> Result<(), Misfit> {
         self.written.extend_from_slice(&value.to_le_bytes());
         Ok(())
     }
 
-    fn serialize_char(self, _: char) -> Result<(), Unwritable> {
+    fn serialize_char(self, _: char) -> Result<(), Misfit> {
         none_of_ours("a char")
     }
 
-    fn serialize_str(mut self, text: &str) -> Result<(), Unwritable> {
+    fn serialize_str(mut self, text: &str) -> Result<(), Misfit> {
         if self.packed {
             self.label_set(text);
         } else {
@@ -175,35 +182,35 @@ impl<'a> Serializer for Datum<'a> {
         Ok(())
     }
 
-    fn serialize_bytes(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
+    fn serialize_bytes(mut self, bytes: &[u8]) -> Result<(), Misfit> {
         self.bytes(bytes);
         Ok(())
     }
 
-    fn serialize_none(mut self) -> Result<(), Unwritable> {
+    fn serialize_none(mut self) -> Result<(), Misfit> {
         self.number(0);
         Ok(())
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), Unwritable> {
+    fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), Misfit> {
         self.number(1);
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<(), Unwritable> {
+    fn serialize_unit(self) -> Result<(), Misfit> {
         none_of_ours("a unit")
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Unwritable> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Misfit> {
         none_of_ours("a unit struct")
     }
 
-    fn serialize_unit_variant(mut self, _: &'static str, index: u32, _: &'static str) -> Result<(), Unwritable> {
+    fn serialize_unit_variant(mut self, _: &'static str, index: u32, _: &'static str) -> Result<(), Misfit> {
         self.number(index.into());
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Unwritable> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Misfit> {
         if name == PACKED {
             value.serialize(Self { packed: true, ..self })
         } else {
@@ -217,19 +224,19 @@ impl<'a> Serializer for Datum<'a> {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<(), Unwritable> {
+    ) -> Result<(), Misfit> {
         none_of_ours("an enum with data")
     }
 
-    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Unwritable> {
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Misfit> {
         self.begin(length)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unwritable> {
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Misfit> {
         none_of_ours("a tuple")
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unwritable> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Misfit> {
         none_of_ours("a tuple struct")
     }
 
@@ -239,15 +246,15 @@ impl<'a> Serializer for Datum<'a> {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Unwritable> {
+    ) -> Result<Self::SerializeTupleVariant, Misfit> {
         none_of_ours("an enum with data")
     }
 
-    fn serialize_map(self, length: Option<usize>) -> Result<Self, Unwritable> {
+    fn serialize_map(self, length: Option<usize>) -> Result<Self, Misfit> {
         self.begin(length)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Unwritable> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Misfit> {
         Ok(self)
     }
 
@@ -257,7 +264,7 @@ impl<'a> Serializer for Datum<'a> {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeStructVariant, Unwritable> {
+    ) -> Result<Self::SerializeStructVariant, Misfit> {
         none_of_ours("an enum with data")
     }
 
@@ -268,13 +275,13 @@ impl<'a> Serializer for Datum<'a> {
 
 impl SerializeSeq for Datum<'_> {
     type Ok = ();
-    type Error = Unwritable;
+    type Error = Misfit;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Unwritable> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Misfit> {
         self.item(item)
     }
 
-    fn end(self) -> Result<(), Unwritable> {
+    fn end(self) -> Result<(), Misfit> {
         self.end_of_items();
         Ok(())
     }
@@ -282,17 +289,17 @@ impl SerializeSeq for Datum<'_> {
 
 impl SerializeMap for Datum<'_> {
     type Ok = ();
-    type Error = Unwritable;
+    type Error = Misfit;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Misfit> {
         self.item(key)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Misfit> {
         self.item(value)
     }
 
-    fn end(self) -> Result<(), Unwritable> {
+    fn end(self) -> Result<(), Misfit> {
         self.end_of_items();
         Ok(())
     }
@@ -300,17 +307,17 @@ impl SerializeMap for Datum<'_> {
 
 impl SerializeStruct for Datum<'_> {
     type Ok = ();
-    type Error = Unwritable;
+    type Error = Misfit;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Unwritable> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Misfit> {
         self.item(value)
     }
 
-    fn skip_field(&mut self, name: &'static str) -> Result<(), Unwritable> {
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Misfit> {
         none_of_ours(&format!("a field that is left out, as {name}"))
     }
 
-    fn end(self) -> Result<(), Unwritable> {
+    fn end(self) -> Result<(), Misfit> {
         Ok(())
     }
 }

@@ -3,43 +3,19 @@
 //! What the newest schema of a record wrote has its fields in the struct's order (see `registry`): they are read one behind the
 //! other, and no name is looked up, no schema asked. Bytes that an older schema wrote are read by that schema.
 
-use std::fmt::{self, Display};
-
 use alert::packed::{PACKED, Packing};
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, StdError, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
+
+use crate::datum::{Misfit, none_of_ours};
 
 const NO_TEXT: &str = "a text that is not UTF-8";
 
-/// Why bytes are no datum of a struct.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable(String);
-
-impl Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl StdError for Unreadable {}
-
-impl serde::de::Error for Unreadable {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
-
 #[cold]
-fn unreadable(why: &str) -> Unreadable {
-    Unreadable(why.to_owned())
-}
-
-#[cold]
-fn none_of_ours<T>(what: &str) -> Result<T, Unreadable> {
-    Err(Unreadable(format!("no schema of ours has {what}")))
+fn unreadable(why: &str) -> Misfit {
+    Misfit(why.to_owned())
 }
 
 /// Reads values one behind the other.
@@ -59,7 +35,7 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, Unreadable> {
+    fn byte(&mut self) -> Result<u8, Misfit> {
         let (byte, rest) = self.rest.split_first().ok_or_else(|| unreadable("it is cut short"))?;
         self.rest = rest;
         Ok(*byte)
@@ -67,7 +43,7 @@ impl<'de> Reader<'de> {
 
     /// Avro's `int` and `long`: zigzag, seven bits a byte, the lowest first.
     #[inline]
-    fn number(&mut self) -> Result<i64, Unreadable> {
+    fn number(&mut self) -> Result<i64, Misfit> {
         let mut bits = 0_u64;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -84,7 +60,7 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn bytes(&mut self) -> Result<&'de [u8], Unreadable> {
+    fn bytes(&mut self) -> Result<&'de [u8], Misfit> {
         let length = self.number()?;
         let split = usize::try_from(length)
             .ok()
@@ -95,12 +71,12 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn text(&mut self) -> Result<&'de str, Unreadable> {
+    fn text(&mut self) -> Result<&'de str, Misfit> {
         str::from_utf8(self.bytes()?).map_err(|_| unreadable(NO_TEXT))
     }
 
     /// A map of texts as a label set holds it: all of it is packed, and then checked to be text.
-    fn label_set(&mut self) -> Result<String, Unreadable> {
+    fn label_set(&mut self) -> Result<String, Misfit> {
         let mut packing = Packing::begin();
         loop {
             let pairs = self.block()?;
@@ -117,7 +93,7 @@ impl<'de> Reader<'de> {
 
     /// How many items the next block of an array or a map has; 0 at its end.
     #[inline]
-    fn block(&mut self) -> Result<usize, Unreadable> {
+    fn block(&mut self) -> Result<usize, Misfit> {
         let mut items = self.number()?;
         if items < 0 {
             // Then the block's size in bytes follows, for who wants to pass over it.
@@ -137,10 +113,10 @@ struct Fields<'a, 'de> {
 }
 
 impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
-    type Error = Unreadable;
+    type Error = Misfit;
 
     #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unreadable> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -160,14 +136,14 @@ struct Items<'a, 'de> {
 }
 
 impl<'a, 'de> Items<'a, 'de> {
-    fn begin(reader: &'a mut Reader<'de>) -> Result<Self, Unreadable> {
+    fn begin(reader: &'a mut Reader<'de>) -> Result<Self, Misfit> {
         let left = reader.block()?;
         Ok(Self { reader, left })
     }
 
     /// Reads an item, if there is one.
     #[inline]
-    fn item<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unreadable> {
+    fn item<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -178,7 +154,7 @@ impl<'a, 'de> Items<'a, 'de> {
 
     /// Behind the last item of a block comes another block, or the end.
     #[inline]
-    fn next_block(&mut self) -> Result<(), Unreadable> {
+    fn next_block(&mut self) -> Result<(), Misfit> {
         if self.left == 0 {
             self.left = self.reader.block()?;
         }
@@ -187,10 +163,10 @@ impl<'a, 'de> Items<'a, 'de> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'_, 'de> {
-    type Error = Unreadable;
+    type Error = Misfit;
 
     #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unreadable> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
         let item = self.item(seed)?;
         if item.is_some() {
             self.next_block()?;
@@ -204,15 +180,15 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
 }
 
 impl<'de> MapAccess<'de> for Items<'_, 'de> {
-    type Error = Unreadable;
+    type Error = Misfit;
 
     #[inline]
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Unreadable> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
         self.item(seed)
     }
 
     #[inline]
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unreadable> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         let value = seed.deserialize(&mut *self.reader)?;
         self.next_block()?;
         Ok(value)
@@ -227,31 +203,31 @@ impl<'de> MapAccess<'de> for Items<'_, 'de> {
 struct Symbol(u32);
 
 impl<'de> EnumAccess<'de> for Symbol {
-    type Error = Unreadable;
+    type Error = Misfit;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Unreadable> {
-        let place: U32Deserializer<Unreadable> = self.0.into_deserializer();
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Misfit> {
+        let place: U32Deserializer<Misfit> = self.0.into_deserializer();
         Ok((seed.deserialize(place)?, self))
     }
 }
 
 impl<'de> VariantAccess<'de> for Symbol {
-    type Error = Unreadable;
+    type Error = Misfit;
 
-    fn unit_variant(self) -> Result<(), Unreadable> {
+    fn unit_variant(self) -> Result<(), Misfit> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Unreadable> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Misfit> {
         none_of_ours("an enum with data")
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Unreadable> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Misfit> {
         none_of_ours("an enum with data")
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Unreadable> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Misfit> {
         none_of_ours("an enum with data")
     }
 }
@@ -259,14 +235,14 @@ impl<'de> VariantAccess<'de> for Symbol {
 /// Methods for types that no struct of ours has a field of.
 macro_rules! no_such_field {
     ($($method:ident: $what:literal),+ $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unreadable> {
+        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Misfit> {
             none_of_ours($what)
         })+
     };
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
-    type Error = Unreadable;
+    type Error = Misfit;
 
     no_such_field! {
         deserialize_any: "a value of any type",
@@ -284,7 +260,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     #[inline]
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.byte()? {
             0 => visitor.visit_bool(false),
             1 => visitor.visit_bool(true),
@@ -293,19 +269,18 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     #[inline]
-    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let number = self.number()?;
-        let int = i32::try_from(number)
-            .map_err(|_| serde::de::Error::invalid_value(Unexpected::Signed(number), &"an int"))?;
+        let int = i32::try_from(number).map_err(|_| unreadable("an int of more than 32 bits"))?;
         visitor.visit_i32(int)
     }
 
     #[inline]
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_i64(self.number()?)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let split = self.rest.split_first_chunk();
         let (bytes, rest) = split.ok_or_else(|| unreadable("it is cut short"))?;
         self.rest = rest;
@@ -313,25 +288,25 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     #[inline]
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_borrowed_str(self.text()?)
     }
 
     #[inline]
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_borrowed_str(self.text()?)
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_borrowed_bytes(self.bytes()?)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_borrowed_bytes(self.bytes()?)
     }
 
     #[inline]
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.number()? {
             0 => visitor.visit_none(),
             1 => visitor.visit_some(self),
@@ -339,11 +314,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Misfit> {
         none_of_ours("a unit struct")
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, to: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, to: V) -> Result<V::Value, Misfit> {
         if name == PACKED {
             to.visit_string(self.label_set()?)
         } else {
@@ -351,24 +326,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_seq(Items::begin(self)?)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Misfit> {
         none_of_ours("a tuple")
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        _: V,
-    ) -> Result<V::Value, Unreadable> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, _: V) -> Result<V::Value, Misfit> {
         none_of_ours("a tuple struct")
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_map(Items::begin(self)?)
     }
 
@@ -378,7 +348,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Misfit> {
         visitor.visit_seq(Fields {
             reader: self,
             left: fields.len(),
@@ -390,7 +360,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Misfit> {
         let place = u32::try_from(self.number()?)
             .ok()
             .filter(|place| usize::try_from(*place).is_ok_and(|place| place < variants.len()));

@@ -3,9 +3,9 @@
 //! What Avro asks of a struct: `i64` for a `long`, `i32` for an `int`, `f64` for a `double`, `String`, `bool`, `Option<T>`
 //! for `["null", T]` with the default `null`, `BTreeMap<String, T>` for a `map` (`LabelSet` for one of texts), `Vec<T>` for an
 //! `array`, `Vec<u8>` with `#[serde(with = "serde_bytes")]` for `bytes`, unit variants for an `enum`, in the order of its
-//! symbols. Fields stand in the order of the schema, and none is left out: `datum` writes by the struct alone, and what does
-//! not fit is an error wherever debug assertions are on. No `u64`, no `u32`, no newtype without `#[serde(transparent)]`, no
-//! enum with data.
+//! symbols. Fields stand in the order of the schema, and none is left out: `datum` writes and `reader` reads by the struct
+//! alone, and what does not fit is an error wherever debug assertions are on. No `u64`, no `u32`, no newtype without
+//! `#[serde(transparent)]` but `LabelSet`, which those two know, no enum with data.
 
 use std::sync::LazyLock;
 
