@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         },
     };
-    fs::write(out.join("assets.rs"), list(page.as_deref())?)?;
+    fs::write(out.join("assets.rs"), list(page.as_deref(), &out)?)?;
     Ok(())
 }
 
@@ -97,8 +97,8 @@ fn is_older(first: &Path, second: &Path) -> bool {
     written(first).is_none() || written(first) < written(second)
 }
 
-/// The list of a folder's files as Rust.
-fn list(page: Option<&Path>) -> Result<String, Box<dyn Error>> {
+/// The list of a folder's files as Rust; `out` is where this script may write.
+fn list(page: Option<&Path>, out: &Path) -> Result<String, Box<dyn Error>> {
     let mut files = Vec::new();
     if let Some(folder) = page {
         walk(folder, &mut files).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -113,10 +113,16 @@ fn list(page: Option<&Path>) -> Result<String, Box<dyn Error>> {
             .and_then(|folder| file.strip_prefix(folder).ok())
             .ok_or("a file outside its folder")?;
         let embedded = |path: PathBuf| {
-            if path.is_file() {
-                format!("include_bytes!({:?})", path.to_string_lossy())
-            } else {
-                "&[]".to_owned()
+            if !path.is_file() {
+                return "&[]".to_owned();
+            }
+            // What this script made lies where the compiler says: Cargo does not run it again when the target folder moves.
+            match path.strip_prefix(out) {
+                Ok(below) => format!(
+                    "include_bytes!(concat!(env!(\"OUT_DIR\"), \"/\", {:?}))",
+                    below.to_string_lossy()
+                ),
+                Err(_) => format!("include_bytes!({:?})", path.to_string_lossy()),
             }
         };
         let beside = |extension: &str| PathBuf::from(format!("{}.{extension}", file.display()));
