@@ -206,7 +206,7 @@ impl Log for EmbeddedLog {
     }
 
     fn append(&self, records: Vec<NewRecord>, done: AppendDone) {
-        if let Err(refused) = self.shared.submit(Job::Append { records, done })
+        if let Err(refused) = writer::hand_in(&self.shared, Job::Append { records, done })
             && let (Job::Append { done, .. }, error) = *refused
         {
             done(Err(error));

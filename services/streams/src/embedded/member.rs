@@ -10,7 +10,7 @@ use processor::Record;
 use super::cursor::{Cursor, Step};
 use super::shared::{Job, Shared, Ticket};
 use super::state::Lane;
-use super::writer;
+use super::{syncing, writer};
 use crate::log::{Event, Join, LogError, Member, NewRecord};
 
 pub(super) struct EmbeddedMember {
@@ -257,11 +257,7 @@ impl Member for EmbeddedMember {
             offsets: offsets.to_vec(),
             reply,
         };
-        if let Some(_writing) = self.shared.try_writing() {
-            writer::write(&self.shared, vec![job]);
-        } else {
-            self.shared.submit(job).map_err(|refused| refused.1)?;
-        }
+        writer::hand_in(&self.shared, job).map_err(|refused| refused.1)?;
         let written = answer
             .recv()
             .unwrap_or_else(|_| Err(LogError::Fatal("the log's writer has ended".to_owned())));
@@ -270,7 +266,7 @@ impl Member for EmbeddedMember {
     }
 
     fn durable(&mut self) -> Result<(), LogError> {
-        self.shared.syncing.wait_for(self.written)
+        syncing::wait_for(&self.shared, self.written)
     }
 
     fn abort(&mut self) -> Result<(), LogError> {

@@ -1,7 +1,8 @@
-//! The thread that syncs the journal, and those who wait for it. One sync serves all that was written before it, and what
-//! is written meanwhile waits for the next one: group commit.
+//! Who syncs the journal, and those who wait for it. One sync serves all that was written before it, and what is written
+//! meanwhile waits for the next one: group commit. A lane that waits syncs by itself where no sync is under way, which saves
+//! the way to a thread and back; for answers to appends, and for what nobody waits for, a thread does.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::shared::{Shared, lock};
@@ -17,21 +18,37 @@ type Written = (AppendDone, Vec<i64>);
 #[derive(Default)]
 pub(super) struct Syncing {
     at: Mutex<At>,
-    /// For the thread: there is something to sync, or somebody waits for it.
+    /// For the thread: an append waits for a sync, something is to be synced, or a sync is over.
     wanted: Condvar,
+    /// For lanes: a sync is over.
     synced: Condvar,
 }
 
 #[derive(Default)]
 struct At {
     written: u64,
-    /// The last batch that somebody waits for.
+    /// The last batch that an append waits for.
     wanted: u64,
     synced: u64,
     /// Those whose batch is written and not yet synced.
     waiting: Vec<Written>,
+    /// Whether somebody syncs now.
+    under_way: bool,
     failed: Option<String>,
     stop: bool,
+}
+
+impl At {
+    /// All is on disk up to this batch. Gives those who came when the sync had begun and whose batch it took along all the
+    /// same: where nothing was written behind it there is no next sync to tell them.
+    fn reached(&mut self, sequence: u64) -> Vec<Written> {
+        self.synced = sequence;
+        if self.written <= sequence {
+            std::mem::take(&mut self.waiting)
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 impl Syncing {
@@ -58,36 +75,6 @@ impl Syncing {
         }
     }
 
-    /// All is on disk up to this batch. Gives those who came when the sync had begun and whose batch it took along all the
-    /// same: where nothing was written behind it there is no next sync to tell them.
-    fn reached(&self, sequence: u64) -> Vec<Written> {
-        let mut at = lock(&self.at);
-        at.synced = sequence;
-        if at.written <= sequence {
-            std::mem::take(&mut at.waiting)
-        } else {
-            Vec::new()
-        }
-    }
-
-    /// Waits until a batch is on disk.
-    pub(super) fn wait_for(&self, sequence: u64) -> Result<(), LogError> {
-        let mut at = lock(&self.at);
-        if at.wanted < sequence {
-            at.wanted = sequence;
-            self.wanted.notify_one();
-        }
-        let under_way = |at: &mut At| at.synced < sequence && at.failed.is_none();
-        let at = self
-            .synced
-            .wait_while(at, under_way)
-            .unwrap_or_else(PoisonError::into_inner);
-        match &at.failed {
-            Some(why) if at.synced < sequence => Err(LogError::Fatal(why.clone())),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// No more is written.
     pub(super) fn stop(&self) {
         lock(&self.at).stop = true;
@@ -95,47 +82,78 @@ impl Syncing {
     }
 }
 
-/// Runs until no more is written and all of it is on disk.
+/// Returns once a batch is on disk.
+pub(super) fn wait_for(shared: &Shared, sequence: u64) -> Result<(), LogError> {
+    let syncing = &shared.syncing;
+    let mut at = lock(&syncing.at);
+    loop {
+        if at.synced >= sequence {
+            return Ok(());
+        }
+        if let Some(why) = &at.failed {
+            return Err(LogError::Fatal(why.clone()));
+        }
+        at = if at.under_way {
+            syncing.synced.wait(at).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            sync(shared, at)
+        };
+    }
+}
+
+/// The thread: runs until no more is written and all of it is on disk.
 pub(super) fn run(shared: &Shared) {
     let syncing = &shared.syncing;
-    loop {
-        let at = lock(&syncing.at);
-        let clean = |at: &mut At| at.written <= at.synced && !at.stop;
-        let at = syncing
+    let mut at = lock(&syncing.at);
+    while at.failed.is_none() {
+        let clean = |at: &mut At| at.under_way || (at.written <= at.synced && !at.stop);
+        at = syncing
             .wanted
             .wait_while(at, clean)
             .unwrap_or_else(PoisonError::into_inner);
-        let unasked = |at: &mut At| at.wanted <= at.synced && !at.stop;
+        let unasked = |at: &mut At| at.wanted <= at.synced && !at.stop && at.failed.is_none();
         let waited = syncing.wanted.wait_timeout_while(at, UNASKED, unasked);
-        let (mut at, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if at.written <= at.synced {
-            break;
-        }
-        let waiting = std::mem::take(&mut at.waiting);
-        drop(at);
-        let synced = shared.store.sync().map_err(|why| shared.failed(&why));
-        match synced {
-            Ok(sequence) => {
-                let late = syncing.reached(sequence);
-                syncing.synced.notify_all();
-                accept(waiting);
-                accept(late);
-            }
-            Err(why) => {
-                lock(&syncing.at).failed = Some(why.clone());
-                refuse(waiting, &why);
-                break;
-            }
+        (at, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match at.written <= at.synced {
+            // A lane syncs, or has just failed to.
+            _ if at.under_way || at.failed.is_some() => {}
+            true if at.stop => break,
+            true => {}
+            false => at = sync(shared, at),
         }
     }
-    let (why, waiting) = {
-        let mut at = lock(&syncing.at);
-        let why = at.failed.get_or_insert_with(|| "the log was closed".to_owned()).clone();
-        (why, std::mem::take(&mut at.waiting))
-    };
+    let why = at.failed.get_or_insert_with(|| "the log was closed".to_owned()).clone();
+    let waiting = std::mem::take(&mut at.waiting);
+    drop(at);
     syncing.synced.notify_all();
     refuse(waiting, &why);
     shared.store.sync_mark();
+}
+
+/// Syncs all that is written, and tells those who wait for it. No other sync may be under way.
+fn sync<'a>(shared: &'a Shared, mut at: MutexGuard<'a, At>) -> MutexGuard<'a, At> {
+    let syncing = &shared.syncing;
+    at.under_way = true;
+    let waiting = std::mem::take(&mut at.waiting);
+    drop(at);
+    let synced = shared.store.sync().map_err(|why| shared.failed(&why));
+    let mut at = lock(&syncing.at);
+    at.under_way = false;
+    let told = match synced {
+        Ok(sequence) => Ok(at.reached(sequence)),
+        Err(why) => Err(at.failed.insert(why).clone()),
+    };
+    drop(at);
+    syncing.synced.notify_all();
+    syncing.wanted.notify_one();
+    match told {
+        Ok(late) => {
+            accept(waiting);
+            accept(late);
+        }
+        Err(why) => refuse(waiting, &why),
+    }
+    lock(&syncing.at)
 }
 
 fn accept(waiting: Vec<Written>) {
@@ -167,8 +185,8 @@ mod tests {
                 waiting: vec![(Box::new(|_| {}), vec![1])],
                 ..At::default()
             };
-            assert_eq!(syncing.reached(5).len(), told, "{written} written");
-            let at = lock(&syncing.at);
+            let mut at = lock(&syncing.at);
+            assert_eq!(at.reached(5).len(), told, "{written} written");
             assert_eq!((at.synced, at.waiting.len()), (5, 1 - told));
             assert!(at.waiting.is_empty() || at.wanted > at.synced, "a sync is to come");
         }

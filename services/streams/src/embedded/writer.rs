@@ -1,6 +1,6 @@
 //! The one thread that writes: it takes everything that waits, writes it as one atomic batch and shows it to the readers.
-//! That makes the order of all transactions. A commit that finds nobody writing and nothing waiting is written by its own
-//! lane, which saves it the way to this thread and back.
+//! That makes the order of all transactions. What finds nobody writing and nothing waiting is written by the thread that
+//! brings it, which saves it the way to this one and back.
 //!
 //! A stage goes on with what another one has written before it is on disk: a crash takes both back, for it leaves a
 //! prefix of the journal. What leaves the log waits for a sync, which another thread does for all who wait: the answer to
@@ -47,6 +47,15 @@ pub(super) fn run(shared: &Shared) {
         drop(guard);
     }
     shared.syncing.stop();
+}
+
+/// Writes a job at once where nobody writes and nothing waits, else leaves it to the writer's thread.
+pub(super) fn hand_in(shared: &Shared, job: Job) -> Result<(), Box<(Job, LogError)>> {
+    if let Some(_writing) = shared.try_writing() {
+        write(shared, vec![job]);
+        return Ok(());
+    }
+    shared.submit(job)
 }
 
 /// Carries out jobs in their order. Only one thread may: whoever calls holds [`Shared::writing`].
