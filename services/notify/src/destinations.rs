@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
 use config::{Config, IntegrationKind, Secret, WebhookUrl};
-use reqwest::Url;
+
+use crate::client::Target;
 
 /// The longest address file that is read: no URL is longer, and a wrong path may name anything.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
@@ -23,7 +25,7 @@ pub struct Destinations {
 #[derive(Clone)]
 pub(crate) enum Address {
     /// There, or nowhere for this reason.
-    Known(Result<Url, NoAddress>),
+    Known(Result<Arc<Target>, NoAddress>),
     /// The URL stands in this file, which may change at any time.
     File(String),
 }
@@ -77,7 +79,7 @@ impl Destinations {
 }
 
 /// The URL in a file. Reads it, so it may block.
-pub(crate) fn read(path: &str) -> Result<Url, NoAddress> {
+pub(crate) fn read(path: &str) -> Result<Arc<Target>, NoAddress> {
     let unreadable = |error: std::io::Error| NoAddress(format!("url_file {path}: {error}"));
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = String::new();
@@ -87,18 +89,13 @@ pub(crate) fn read(path: &str) -> Result<Url, NoAddress> {
     parse(&Secret::new(text.trim()))
 }
 
-fn parse(url: &Secret) -> Result<Url, NoAddress> {
+fn parse(url: &Secret) -> Result<Arc<Target>, NoAddress> {
     if url.expose().contains("{{") {
         return Err(NoAddress(
             "templates in a webhook's URL are not supported yet".to_owned(),
         ));
     }
-    // The error of parsing tells what is wrong, not the URL.
-    let parsed = Url::parse(url.expose()).map_err(|error| NoAddress(format!("its URL is not valid: {error}")))?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(parsed),
-        other => Err(NoAddress(format!("unsupported scheme \"{other}\" for URL"))),
-    }
+    Target::parse(url.expose()).map(Arc::new).map_err(NoAddress)
 }
 
 #[cfg(test)]
@@ -116,7 +113,7 @@ mod tests {
         };
         let destinations = Destinations::of(&Config::load(source, None).expect("a config"));
         let place = ("a".to_owned(), "webhook".to_owned(), 0);
-        assert!(matches!(destinations.find(&place), Ok(Address::Known(Ok(url))) if url.path() == "/token-123"));
+        assert!(matches!(destinations.find(&place), Ok(Address::Known(Ok(target))) if target.path() == "/token-123"));
         assert!(!format!("{destinations:?}").contains("token"), "{destinations:?}");
     }
 }

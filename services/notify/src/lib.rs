@@ -3,6 +3,7 @@
 //! It decides nothing about a notification: whether, what, when and to whom is `notify-pipeline`'s. It alone knows
 //! addresses, read from this service's own files, and it alone opens connections to receivers.
 
+mod client;
 mod counters;
 mod destinations;
 mod lanes;

@@ -6,28 +6,26 @@ use std::time::Duration;
 
 use alert::Timestamp;
 use arc_swap::ArcSwap;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::client::{Client, NoAnswer, Target};
 use crate::destinations::{Address, Destinations, NoAddress, Place, read};
 use crate::retry_after::retry_after;
 
 /// How many messages one integration is sent at once: enough that a receiver of 100 ms takes 640 a second, few enough that
 /// one that hangs holds no more than as many connections.
 const AT_ONCE: usize = 64;
-/// How long a connection may take to be made. Shorter than an attempt's 30 s, so that a host that is gone is known to have
-/// received nothing.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read: what the journal keeps of an error.
 const ANSWER_BYTES: usize = 512;
 /// How long an answer's body is waited for once its status is there: the status is what counts.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// As in Go's client, whose users Alertmanager's are.
-const MAX_REDIRECTS: usize = 10;
 
 /// What the error begins with of an attempt that took too long.
 pub(crate) const NO_ANSWER: &str = "no answer within";
@@ -37,7 +35,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Why there is no sender.
 #[derive(Debug)]
-pub struct SenderError(reqwest::Error);
+pub struct SenderError(rustls::Error);
 
 impl std::fmt::Display for SenderError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,8 +53,7 @@ pub struct Sender {
 }
 
 struct Shared {
-    following: Client,
-    staying: Client,
+    client: Client,
     destinations: Arc<ArcSwap<Destinations>>,
     turns: Mutex<BTreeMap<Place, Arc<Semaphore>>>,
     clock: Clock,
@@ -75,8 +72,7 @@ impl Sender {
     /// The HTTP client cannot be made.
     pub fn new(handle: Handle, destinations: Arc<ArcSwap<Destinations>>, clock: Clock) -> Result<Self, SenderError> {
         let shared = Shared {
-            following: client(redirects)?,
-            staying: client(Policy::none)?,
+            client: Client::new().map_err(SenderError)?,
             destinations,
             turns: Mutex::default(),
             clock,
@@ -107,8 +103,8 @@ impl Sender {
 impl Shared {
     async fn carry_out(&self, attempt: Attempt, stop: watch::Receiver<bool>) -> AttemptResult {
         let place = (attempt.link.clone(), attempt.integration.clone(), attempt.index);
-        let url = match self.url(&place).await {
-            Ok(url) => url,
+        let target = match self.target(&place).await {
+            Ok(target) => target,
             Err(NoAddress(why)) => return not_started(NotStarted::NoDestination(why)),
         };
         // Held until the answer is there.
@@ -121,7 +117,7 @@ impl Shared {
         };
         let kind = attempt.integration.clone();
         let started = Instant::now();
-        let result = timeout(left, self.exchange(attempt, url, started))
+        let result = timeout(left, self.exchange(attempt, target, started))
             .await
             .unwrap_or_else(|_| {
                 let error = format!("{NO_ANSWER} {} ms", left.as_millis());
@@ -131,9 +127,9 @@ impl Shared {
         result
     }
 
-    async fn url(&self, place: &Place) -> Result<Url, NoAddress> {
+    async fn target(&self, place: &Place) -> Result<Arc<Target>, NoAddress> {
         let path = match self.destinations.load().find(place)? {
-            Address::Known(url) => return url,
+            Address::Known(target) => return target,
             Address::File(path) => path,
         };
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
@@ -169,34 +165,29 @@ impl Shared {
         (!left.is_zero()).then(|| left.as_std())
     }
 
-    async fn exchange(&self, attempt: Attempt, url: Url, started: Instant) -> AttemptResult {
-        let client = if attempt.follow_redirects {
-            &self.following
-        } else {
-            &self.staying
+    async fn exchange(&self, attempt: Attempt, target: Arc<Target>, started: Instant) -> AttemptResult {
+        let headers = match headers(attempt.headers) {
+            Ok(headers) => headers,
+            Err(error) => return unanswered(error, false, false, started),
         };
-        let mut request = client.post(url).body(attempt.body);
-        for (name, value) in attempt.headers {
-            request = request.header(name, value);
-        }
-        match request.send().await {
+        let posted = self
+            .client
+            .post(target, headers, attempt.body, attempt.follow_redirects)
+            .await;
+        match posted {
             Ok(response) => self.answered(response, started).await,
-            Err(error) => {
-                let built = !error.is_builder();
-                let error = error.without_url();
-                unanswered(with_causes(&error), built, built && !error.is_connect(), started)
-            }
+            Err(NoAnswer { error, written }) => unanswered(error, true, written, started),
         }
     }
 
-    async fn answered(&self, response: Response, started: Instant) -> AttemptResult {
+    async fn answered(&self, response: Response<Incoming>, started: Instant) -> AttemptResult {
         let status = response.status();
         let retry_after_ms = response
             .headers()
-            .get(reqwest::header::RETRY_AFTER)
+            .get(RETRY_AFTER)
             .and_then(|value| retry_after(value.to_str().ok()?, (self.clock)()));
         // Also after a success: an answer that was read to its end leaves the connection for the next message.
-        let answer = beginning(response).await;
+        let answer = beginning(response.into_body()).await;
         let duration_ms = millis(started.elapsed());
         if status.is_success() {
             return AttemptResult::Accepted {
@@ -228,13 +219,16 @@ fn refusal(status: StatusCode, answer: &str) -> String {
 }
 
 /// The first bytes of an answer's body, as far as they come soon.
-async fn beginning(mut response: Response) -> String {
+async fn beginning(mut body: Incoming) -> String {
+    if body.is_end_stream() {
+        return String::new();
+    }
     let mut read = Vec::new();
     let reading = async {
         while read.len() < ANSWER_BYTES {
-            let Ok(Some(chunk)) = response.chunk().await else { break };
+            let Some(Ok(frame)) = body.frame().await else { break };
             let room = ANSWER_BYTES - read.len();
-            read.extend(chunk.iter().take(room));
+            read.extend(frame.data_ref().into_iter().flatten().take(room));
         }
     };
     let in_time = timeout(ANSWER_WITHIN, reading).await;
@@ -258,18 +252,6 @@ fn not_started(reason: NotStarted) -> AttemptResult {
     AttemptResult::NotStarted { reason }
 }
 
-/// An error with what lies behind it: the first text alone says little more than that something failed.
-fn with_causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -286,37 +268,13 @@ fn count(integration: &str, result: &AttemptResult, took: Duration) {
         .record(took.as_secs_f64());
 }
 
-/// Only a 307 or 308 keeps method and body. Any other redirect would turn the message into a GET without a body, which the
-/// next host may well answer with 200: that must not pass for a delivery.
-fn redirects() -> Policy {
-    Policy::custom(|attempt| match attempt.status() {
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
-            if attempt.previous().len() > MAX_REDIRECTS {
-                attempt.error("too many redirects")
-            } else {
-                attempt.follow()
-            }
-        }
-        _ => attempt.stop(),
-    })
-}
-
-/// An HTTP client. Where this host has no certificate store, `http` still works, and each `https` send fails with that
-/// reason.
-fn client(policy: fn() -> Policy) -> Result<Client, SenderError> {
-    // It fails only where another part of the process chose a provider already, and any will do.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let builder = || {
-        Client::builder()
-            .redirect(policy())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .no_proxy()
-            // Whether a message is sent again is decided, and written down, before it is sent.
-            .retry(reqwest::retry::never())
-    };
-    let client = builder().build().or_else(|error| {
-        tracing::warn!(%error, "no certificate store: no https receiver can be reached");
-        builder().tls_certs_only([]).build()
-    });
-    client.map_err(SenderError)
+/// The headers of a request, or why one cannot be sent.
+fn headers(given: Vec<(&'static str, String)>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(given.len() + 1);
+    for (name, value) in given {
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| format!("header {name:?}: {error}"))?;
+        let value = HeaderValue::try_from(value).map_err(|error| format!("header {name:?}: {error}"))?;
+        headers.append(header, value);
+    }
+    Ok(headers)
 }

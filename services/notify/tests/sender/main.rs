@@ -209,6 +209,47 @@ async fn a_redirect_that_keeps_the_message_is_followed_where_it_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_is_followed_ten_times() {
+    let (address, mut requests) = server().await;
+    let mut world = World::new(&[("r", url(address))]);
+    world.send("r", LONG);
+    for _ in 0..11 {
+        let asked = requests.recv().await.unwrap();
+        asked.reply("308 Permanent", "Location: /hook\r\n", "");
+    }
+    let (status, retryable, _, error, written) = failed(world.result());
+    assert_eq!((status, retryable, written), (None, true, true), "{error}");
+    assert!(error.contains("too many redirects"), "{error}");
+    assert!(requests.try_recv().is_err(), "no twelfth");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_of_a_url_is_told_to_its_own_host_only() {
+    let (address, mut requests) = server().await;
+    let (other, mut elsewhere) = server().await;
+    let mut world = World::new(&[("r", format!("url: 'http://on%20call:p%3Aw@{address}/hook'"))]);
+    world.send("r", LONG);
+    let asked = requests.recv().await.unwrap();
+    let head = asked.head.to_lowercase();
+    // base64 of `on call:p:w`
+    assert!(asked.head.contains(": Basic b24gY2FsbDpwOnc="), "{head}");
+    assert!(
+        head.starts_with("post /hook http/1.1") && !head.contains("on%20call"),
+        "{head}"
+    );
+    asked.reply("307 Temporary", "Location: /here\r\n", "");
+    let asked = requests.recv().await.unwrap();
+    assert!(asked.head.starts_with("POST /here "), "{}", asked.head);
+    assert!(asked.head.contains("Basic b24gY2FsbDpwOnc="), "{}", asked.head);
+    asked.reply("307 Temporary", &format!("Location: http://{other}/there\r\n"), "");
+    let moved = elsewhere.recv().await.unwrap();
+    assert!(moved.head.starts_with("POST /there "), "{}", moved.head);
+    assert!(!moved.head.to_lowercase().contains("authorization"), "{}", moved.head);
+    moved.reply("200 OK", "", "");
+    assert!(matches!(world.result(), AttemptResult::Accepted { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_hangs_is_left_at_the_deadline() {
     let (address, mut requests) = server().await;
     let mut world = World::new(&[("r", url(address))]);
