@@ -91,7 +91,7 @@ pub struct CorrelateGroup {
     pub changed: bool,
     /// Whether the config change that is being worked through took an alert out of it.
     pub moving: bool,
-    /// As stored: `group_id` is empty, as route and labels give it.
+    /// Whether route and labels give `group_id`; as stored it is empty then.
     #[serde(default)]
     pub group_derived: bool,
 }
@@ -101,7 +101,11 @@ impl CorrelateGroup {
     /// routing tree makes.
     #[must_use]
     pub fn shortened(mut self) -> Self {
-        self.group_derived = self.group_id == self.derived_id();
+        if self.group_derived {
+            debug_assert_eq!(self.group_id, self.derived_id(), "route and labels stay what they were");
+        } else {
+            self.group_derived = self.group_id == self.derived_id();
+        }
         if self.group_derived {
             self.group_id.clear();
         }
@@ -111,7 +115,7 @@ impl CorrelateGroup {
     /// The group as it was before [`CorrelateGroup::shortened`].
     #[must_use]
     pub fn whole(mut self) -> Self {
-        if std::mem::take(&mut self.group_derived) {
+        if self.group_derived {
             self.group_id = self.derived_id();
         }
         self

@@ -163,7 +163,7 @@ pub struct RouteIncident {
     pub again_at: Option<Timestamp>,
     /// When an incident that ended is forgotten.
     pub forget_at: Option<Timestamp>,
-    /// As stored: `group` is empty, as route and labels give it.
+    /// Whether route and labels give `group`; as stored it is empty then.
     #[serde(default)]
     pub group_derived: bool,
 }
@@ -173,7 +173,11 @@ impl RouteIncident {
     /// that the routing tree makes. It would be a third of the record.
     #[must_use]
     pub fn shortened(mut self) -> Self {
-        self.group_derived = self.group == self.derived_group();
+        if self.group_derived {
+            debug_assert_eq!(self.group, self.derived_group(), "route and labels stay what they were");
+        } else {
+            self.group_derived = self.group == self.derived_group();
+        }
         if self.group_derived {
             self.group.clear();
         }
@@ -183,7 +187,7 @@ impl RouteIncident {
     /// The incident as it was before [`RouteIncident::shortened`].
     #[must_use]
     pub fn whole(mut self) -> Self {
-        if std::mem::take(&mut self.group_derived) {
+        if self.group_derived {
             self.group = self.derived_group();
         }
         self

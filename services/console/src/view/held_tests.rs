@@ -67,7 +67,7 @@ fn group() -> CorrelateGroup {
         firing: 1,
         changed: false,
         moving: false,
-        group_derived: false,
+        group_derived: true,
     }
 }
 
@@ -102,7 +102,7 @@ fn incident() -> RouteIncident {
         muted_until: None,
         again_at: None,
         forget_at: None,
-        group_derived: false,
+        group_derived: true,
     }
 }
 
@@ -140,6 +140,7 @@ fn what_is_held_once_is_shown_whole() {
     // An id that route and labels do not give is kept as it is.
     let named = RouteIncident {
         group: "another".to_owned(),
+        group_derived: false,
         ..incident()
     };
     let bytes = schemas::encode(&named.clone().shortened()).unwrap();
