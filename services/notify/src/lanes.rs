@@ -112,7 +112,7 @@ impl Effects<Attempt> for LaneSends {
         let (one, completions) = (OneOut::new(&sends.out), self.completions.clone());
         self.sender.send(effect, sends.stop.subscribe(), move |done| {
             // A lane that is gone needs no result: whoever restores the partition knows that this was in flight.
-            completions.send((partition, done)).ok();
+            completions.send(partition, done);
             drop(one);
         });
     }

@@ -5,6 +5,7 @@
 //! partition is only ever given up between transactions, and a table only ever changes between them.
 
 mod batch;
+mod effects;
 mod phase;
 mod restore;
 mod settings;
@@ -16,44 +17,20 @@ mod transaction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use alert::Timestamp;
 use processor::{Attention, Processor};
 
-use crate::log::{Event, Join, Log, LogError, Member, NewRecord};
+use crate::log::{Event, Join, Log, LogError, Member};
 use phase::{Phase, Task};
 use table_feed::TableFeed;
 
+pub use effects::{Completions, Effects, NoEffects};
 pub use settings::{LaneConfig, Sabotage};
 pub use status::LaneStatus;
 pub use thread::{LaneThread, spawn_lanes};
-
-/// Who carries out what a stage asks for after a commit.
-pub trait Effects<E>: Send {
-    /// Starts one effect of a partition; must not block.
-    fn release(&mut self, partition: u32, effect: E);
-    /// What the next transaction is about to write, for those who count it; it may still be aborted.
-    fn writing(&mut self, _records: &[NewRecord]) {}
-    /// What was last said to be written is committed.
-    fn committed(&mut self) {}
-    /// The partitions are given up: start nothing more for them, and wait, this long at most, for what runs. Its
-    /// completions are reported before this returns.
-    fn revoke(&mut self, partitions: &[u32], budget: Duration);
-}
-
-/// For a stage that asks for none.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoEffects;
-
-impl<E> Effects<E> for NoEffects {
-    fn release(&mut self, _: u32, _: E) {}
-    fn revoke(&mut self, _: &[u32], _: Duration) {}
-}
-
-/// Where completions are reported: the partition that asked, and the result. Bounded by the effects in flight.
-pub type Completions<C> = Sender<(u32, C)>;
 
 /// Why a lane ends before it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +66,10 @@ impl Progress {
 /// How long a partition that is being given up may wait for running effects: well inside `max.poll.interval.ms`.
 const REVOKE_BUDGET: Duration = Duration::from_secs(5);
 
+/// The longest a pass waits that is woken by whatever there is to do. What nobody wakes it for (an idle commit, being told to
+/// stop) has time as long.
+const WOKEN: Duration = Duration::from_millis(100);
+
 /// One lane.
 pub struct Lane<P: Processor> {
     stage: P,
@@ -109,6 +90,8 @@ pub struct Lane<P: Processor> {
     turn: u32,
     /// How many records the last transaction had: about so many has the next.
     sent: usize,
+    /// The longest a pass waits for something to do.
+    wait: Duration,
     /// How often a restore was put off.
     put_off: usize,
     /// The producer is to be replaced before anything else.
@@ -141,12 +124,15 @@ impl<P: Processor> Lane<P> {
             return Err(LaneError::NoTopic(inbox));
         }
         let tables = TableFeed::open(log.as_ref(), P::TABLES)?;
-        let member = log.join(&Join {
+        let mut member = log.join(&Join {
             group: config.group::<P>(),
             topic: inbox,
             lane: config.lane.clone(),
         })?;
-        let (report, completions) = channel();
+        let waker = member.wake_on(P::TABLES);
+        let wait = if waker.is_some() { WOKEN } else { config.poll_wait };
+        let (sender, completions) = channel();
+        let report = Completions::new(sender, waker);
         let (now, effects) = (log.now(), effects(report.clone()));
         Ok(Self {
             stage,
@@ -164,6 +150,7 @@ impl<P: Processor> Lane<P> {
             idle_since: None,
             turn: 0,
             sent: 0,
+            wait,
             put_off: 0,
             anew: false,
             log,
@@ -263,8 +250,8 @@ impl<P: Processor> Lane<P> {
         }
         let now = self.log.now();
         let next = self.tasks.values().filter_map(|task| task.store.next_due()).min();
-        let until = next.map_or(self.config.poll_wait, |due| due.saturating_since(now).as_std());
-        until.clamp(Duration::from_millis(1), self.config.poll_wait)
+        let until = next.map_or(self.wait, |due| due.saturating_since(now).as_std());
+        until.clamp(Duration::from_millis(1), self.wait)
     }
 
     fn poll(&mut self, wait: Duration) -> Result<Vec<Event>, LaneError> {

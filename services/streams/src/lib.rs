@@ -17,5 +17,5 @@ pub use lane::{
 };
 pub use log::{
     AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Read, Reader,
-    Watermarks,
+    Waker, Watermarks,
 };

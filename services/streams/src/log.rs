@@ -198,11 +198,20 @@ pub trait Log: Send + Sync + Debug {
     fn fence(&self, lane: &str) -> Result<(), LogError>;
 }
 
+/// Ends a member's poll that waits, or its next one that would. May be called from any thread.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
 /// A lane's consumer and transactional producer. Used by one thread.
 pub trait Member: Send {
     /// Waits at most `wait` for events; returns at most `max` records. Without room for records it may not tell of a
     /// rebalance either: what a group decides can stand behind what was read ahead.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Event>, LogError>;
+
+    /// Has every [`Member::poll`] end early, without events, when one of these topics has grown, and gives what ends one by
+    /// hand. None where the log can do neither: what does not come by the inbox is looked for every few milliseconds then.
+    fn wake_on(&mut self, _topics: &[&'static str]) -> Option<Waker> {
+        None
+    }
 
     /// Reads an assigned partition from an offset on: after a restore, or to go back after an abort.
     fn start(&mut self, partition: u32, offset: i64) -> Result<(), LogError>;

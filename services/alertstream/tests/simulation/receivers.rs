@@ -92,7 +92,7 @@ impl Receivers {
                 id: flight.attempt.id,
                 result: flight.result,
             };
-            drop(flight.report.send((flight.partition, done)));
+            flight.report.send(flight.partition, done);
         }
     }
 

@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use config::{Config, Source};
 use notify::{Destinations, LaneSends, Sender};
 use notify_pipeline::{Attempt, AttemptDone, AttemptId, AttemptResult, NotStarted};
-use streams::Effects;
+use streams::{Completions, Effects};
 use tokio::runtime::Handle;
 
 use server::server;
@@ -54,7 +54,7 @@ impl World {
         let (completions, results) = std::sync::mpsc::channel();
         let sender = Sender::new(Handle::current(), destinations, Arc::new(|| NOW)).unwrap();
         Self {
-            sends: LaneSends::new(sender, completions),
+            sends: LaneSends::new(sender, Completions::new(completions, None)),
             results,
         }
     }

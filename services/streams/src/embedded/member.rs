@@ -1,6 +1,7 @@
 //! A lane's consumer and producer on the embedded log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +12,15 @@ use super::cursor::{Cursor, Step};
 use super::shared::{Job, Shared, Ticket};
 use super::state::Lane;
 use super::{syncing, writer};
-use crate::log::{Event, Join, LogError, Member, NewRecord};
+use crate::log::{Event, Join, LogError, Member, NewRecord, Waker};
 
 pub(super) struct EmbeddedMember {
     shared: Arc<Shared>,
     ticket: Ticket,
     waiter: u64,
     woken: Arc<Condvar>,
+    /// Somebody has called its [`Waker`] since its last poll.
+    called: Arc<AtomicBool>,
     /// Which partitions are this member's, as it was told.
     owned: BTreeSet<u32>,
     /// Of these, which are asked back: nothing more is read of them.
@@ -72,6 +75,7 @@ impl EmbeddedMember {
             ticket,
             waiter,
             woken,
+            called: Arc::default(),
             owned: BTreeSet::new(),
             leaving: BTreeSet::new(),
             cursors: BTreeMap::new(),
@@ -125,6 +129,7 @@ impl Member for EmbeddedMember {
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Event>, LogError> {
         let deadline = Instant::now() + wait;
         let shared = Arc::clone(&self.shared);
+        let mut over = false;
         loop {
             let (mut records, mut read): (Vec<Arc<Record>>, _) = (Vec::new(), None);
             {
@@ -156,7 +161,8 @@ impl Member for EmbeddedMember {
                 }
                 if records.is_empty() && read.is_none() {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
+                    let called = self.called.swap(false, Ordering::AcqRel);
+                    if over || called || left.is_zero() {
                         return Ok(Vec::new());
                     }
                     drop(
@@ -164,6 +170,8 @@ impl Member for EmbeddedMember {
                             .wait_timeout(state, left)
                             .unwrap_or_else(PoisonError::into_inner),
                     );
+                    // Whoever woke it had a reason, be it only that a table has grown.
+                    over = true;
                     continue;
                 }
             }
@@ -178,6 +186,23 @@ impl Member for EmbeddedMember {
                 return Ok(vec![Event::Records(records)]);
             }
         }
+    }
+
+    fn wake_on(&mut self, topics: &[&'static str]) -> Option<Waker> {
+        self.shared.state().enter_too(self.waiter, topics, &self.woken);
+        // Who calls may outlive the log, and must not keep its folder open.
+        let shared = Arc::downgrade(&self.shared);
+        let (woken, called) = (Arc::clone(&self.woken), Arc::clone(&self.called));
+        Some(Arc::new(move || {
+            if called.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            if let Some(shared) = shared.upgrade() {
+                // Whoever is about to wait has either seen the call or waits by now.
+                drop(shared.state());
+                woken.notify_all();
+            }
+        }))
     }
 
     fn start(&mut self, partition: u32, offset: i64) -> Result<(), LogError> {

@@ -195,6 +195,15 @@ impl State {
         self.next_waiter
     }
 
+    /// Registers a waiter on more topics.
+    pub(super) fn enter_too(&mut self, number: u64, topics: &[&str], waiter: &Arc<Condvar>) {
+        for name in topics {
+            if let Some(topic) = self.topics.get_mut(*name) {
+                topic.waiters.insert(number, Arc::clone(waiter));
+            }
+        }
+    }
+
     pub(super) fn leave(&mut self, waiter: u64) {
         for topic in self.topics.values_mut() {
             topic.waiters.remove(&waiter);

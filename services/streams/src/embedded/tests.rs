@@ -371,3 +371,44 @@ fn a_torn_batch_is_damage_only_if_it_was_synced() {
         assert_eq!(known(&open().unwrap().1), format!("{left} x"), "{script}, {torn}");
     }
 }
+
+/// What happens in a test meanwhile.
+type Happens = Box<dyn FnOnce() + Send>;
+
+#[test]
+fn a_poll_that_waits_is_ended_by_its_waker_and_by_a_table_that_grows() {
+    let folder = TempDir::new().unwrap();
+    let log = log(&folder, &Options::default());
+    log.create_topics(&[topic("inbox", false, LONG), topic("table", true, LONG)])
+        .unwrap();
+    let mut member = member(&log, "lane");
+    let wake = member.wake_on(&["table"]).unwrap();
+    member.start(0, 0).unwrap();
+    let append = |topic: &'static str| {
+        let log = Arc::clone(&log);
+        move || drop(append(&log, topic, "k", Some(vec![7])).unwrap())
+    };
+    let before = Arc::clone(&wake);
+    before();
+    // What happens meanwhile, and whether it brings records.
+    let cases: [(&str, Happens, bool); 4] = [
+        ("a call before the poll", Box::new(|| ()), false),
+        ("a call", Box::new(move || wake()), false),
+        ("a table grows", Box::new(append("table")), false),
+        ("the inbox grows", Box::new(append("inbox")), true),
+    ];
+    for (what, happens, records) in cases {
+        let began = Instant::now();
+        let events = std::thread::scope(|scope| {
+            scope.spawn(happens);
+            let mut events = member.poll(1, LONG).unwrap();
+            // Being woken says only that it is worth a look.
+            while records && events.is_empty() && began.elapsed() < LONG {
+                events = member.poll(1, LONG).unwrap();
+            }
+            events
+        });
+        assert!(began.elapsed() < LONG / 2, "{what}");
+        assert_eq!(events.iter().any(|e| matches!(e, Event::Records(_))), records, "{what}");
+    }
+}

@@ -20,7 +20,8 @@ pub struct LaneConfig {
     /// The most changelog records one pass takes up, of all partitions that are restored: some tens of milliseconds, so
     /// that polling goes on.
     pub restore_records: usize,
-    /// The longest a pass waits for input; bounds how late a completion is taken up.
+    /// The longest a pass waits for input on a log that cannot wake it for anything else; bounds how late a completion or a
+    /// table's change is taken up there.
     pub poll_wait: Duration,
     /// How long one pass may apply before it commits, by the log's clock.
     pub commit_after: PromDuration,

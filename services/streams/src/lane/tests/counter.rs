@@ -252,8 +252,8 @@ impl Recorder {
     }
 
     fn report_all(&mut self) {
-        for done in self.under_way.drain(..) {
-            drop(self.report.send(done));
+        for (partition, done) in self.under_way.drain(..) {
+            self.report.send(partition, done);
         }
     }
 }

@@ -1,0 +1,65 @@
+//! What a stage asks for after a commit: who carries it out, and how the lane learns what became of it.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use crate::log::{NewRecord, Waker};
+
+/// Who carries out what a stage asks for after a commit.
+pub trait Effects<E>: Send {
+    /// Starts one effect of a partition; must not block.
+    fn release(&mut self, partition: u32, effect: E);
+    /// What the next transaction is about to write, for those who count it; it may still be aborted.
+    fn writing(&mut self, _records: &[NewRecord]) {}
+    /// What was last said to be written is committed.
+    fn committed(&mut self) {}
+    /// The partitions are given up: start nothing more for them, and wait, this long at most, for what runs. Its
+    /// completions are reported before this returns.
+    fn revoke(&mut self, partitions: &[u32], budget: Duration);
+}
+
+/// For a stage that asks for none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEffects;
+
+impl<E> Effects<E> for NoEffects {
+    fn release(&mut self, _: u32, _: E) {}
+    fn revoke(&mut self, _: &[u32], _: Duration) {}
+}
+
+/// Where completions are reported: the partition that asked, and the result. Bounded by the effects in flight.
+pub struct Completions<C> {
+    sender: Sender<(u32, C)>,
+    waker: Option<Waker>,
+}
+
+impl<C> Completions<C> {
+    /// To whoever holds the other end, who is woken where that can be.
+    pub fn new(sender: Sender<(u32, C)>, waker: Option<Waker>) -> Self {
+        Self { sender, waker }
+    }
+
+    /// Reports one; the lane takes it up at once where its log lets it be woken. A lane that is gone needs none.
+    pub fn send(&self, partition: u32, completion: C) {
+        if self.sender.send((partition, completion)).is_ok()
+            && let Some(wake) = &self.waker
+        {
+            wake();
+        }
+    }
+}
+
+impl<C> Clone for Completions<C> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<C> std::fmt::Debug for Completions<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Completions").finish_non_exhaustive()
+    }
+}
