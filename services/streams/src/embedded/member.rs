@@ -189,6 +189,7 @@ impl Member for EmbeddedMember {
     }
 
     fn wake_on(&mut self, topics: &[&'static str]) -> Option<Waker> {
+        let topics = topics.iter().copied();
         self.shared.state().enter_too(self.waiter, topics, &self.woken);
         // Who calls may outlive the log, and must not keep its folder open.
         let shared = Arc::downgrade(&self.shared);

@@ -184,21 +184,17 @@ impl State {
         Ok(self.groups.entry(key).or_insert_with(fresh))
     }
 
-    /// Registers a waiter on topics.
+    /// Registers a waiter on topics; gives its number.
     pub(super) fn enter<'a>(&mut self, topics: impl Iterator<Item = &'a str>, waiter: &Arc<Condvar>) -> u64 {
         self.next_waiter += 1;
-        for name in topics {
-            if let Some(topic) = self.topics.get_mut(name) {
-                topic.waiters.insert(self.next_waiter, Arc::clone(waiter));
-            }
-        }
+        self.enter_too(self.next_waiter, topics, waiter);
         self.next_waiter
     }
 
-    /// Registers a waiter on more topics.
-    pub(super) fn enter_too(&mut self, number: u64, topics: &[&str], waiter: &Arc<Condvar>) {
+    /// Registers a waiter that has a number on more topics.
+    pub(super) fn enter_too<'a>(&mut self, number: u64, topics: impl Iterator<Item = &'a str>, waiter: &Arc<Condvar>) {
         for name in topics {
-            if let Some(topic) = self.topics.get_mut(*name) {
+            if let Some(topic) = self.topics.get_mut(name) {
                 topic.waiters.insert(number, Arc::clone(waiter));
             }
         }
