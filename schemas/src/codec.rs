@@ -27,8 +27,8 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 
@@ -164,6 +164,11 @@ pub(crate) fn fingerprint(schema: &Schema) -> Fingerprint64 {
 
 /// Writes a record with its newest schema. The error cannot happen for the records of this crate (see [`EncodeError`]).
 pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
+    encode_as::<T>(record)
+}
+
+/// Writes a record by another struct with the same fields.
+pub(crate) fn encode_as<T: Avro>(record: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
     let codec = T::codec();
     let failed = |cause| EncodeError { record: T::NAME, cause };
     let (Some((written, schema)), None) = (codec.schemas.last(), &codec.broken) else {
@@ -187,8 +192,8 @@ pub fn encode<T: Avro>(record: &T) -> Result<Vec<u8>, EncodeError> {
 fn fits<T: Avro>(schema: &serde_avro_fast::Schema, bytes: &[u8]) -> Result<(), String> {
     let (_, datum) = split(bytes).map_err(|error| error.to_string())?;
     for (reader, read) in [
-        ("its schema", by_schema(datum, schema)),
-        ("our reader", read_datum(datum)),
+        ("its schema", by_schema::<T, T>(datum, schema)),
+        ("our reader", read_datum::<T, T>(datum)),
     ] {
         let read: T = read.map_err(|error| format!("{reader}: {error}"))?;
         let mut again = Vec::new();
@@ -203,6 +208,11 @@ fn fits<T: Avro>(schema: &serde_avro_fast::Schema, bytes: &[u8]) -> Result<(), S
 
 /// Reads a record that any released schema wrote. Bytes after the datum are an error: they are never ours.
 pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
+    decode_as::<T, T>(bytes)
+}
+
+/// Reads a record into another struct with the same fields, which may borrow its texts.
+pub(crate) fn decode_as<'a, T: Avro, S: Deserialize<'a>>(bytes: &'a [u8]) -> Result<S, DecodeError> {
     let (written, datum) = split(bytes)?;
     let codec = T::codec();
     let Some(place) = codec.schemas.iter().rposition(|(known, _)| *known == written) else {
@@ -212,15 +222,17 @@ pub fn decode<T: Avro>(bytes: &[u8]) -> Result<T, DecodeError> {
         });
     };
     match codec.schemas.get(place) {
-        Some((_, older)) if place + 1 < codec.schemas.len() || codec.broken.is_some() => by_schema(datum, older),
-        _ => read_datum(datum),
+        Some((_, older)) if place + 1 < codec.schemas.len() || codec.broken.is_some() => {
+            by_schema::<T, S>(datum, older)
+        }
+        _ => read_datum::<T, S>(datum),
     }
 }
 
 /// Reads what the newest schema of a record wrote.
-fn read_datum<T: Avro>(datum: &[u8]) -> Result<T, DecodeError> {
+fn read_datum<'a, T: Avro, S: Deserialize<'a>>(datum: &'a [u8]) -> Result<S, DecodeError> {
     let mut reader = Reader::new(datum);
-    let record = T::deserialize(&mut reader).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let record = S::deserialize(&mut reader).map_err(|error| DecodeError::Malformed(error.to_string()))?;
     nothing_behind::<T>(reader.left().len()).map(|()| record)
 }
 
@@ -236,11 +248,14 @@ fn nothing_behind<T: Avro>(left: usize) -> Result<(), DecodeError> {
 }
 
 /// Reads what was written by a schema: fields by their names.
-fn by_schema<T: Avro>(datum: &[u8], schema: &serde_avro_fast::Schema) -> Result<T, DecodeError> {
+fn by_schema<'a, T: Avro, S: Deserialize<'a>>(
+    datum: &'a [u8],
+    schema: &serde_avro_fast::Schema,
+) -> Result<S, DecodeError> {
     let mut config = DeserializerConfig::new(schema);
     config.max_seq_size = MAX_ITEMS;
     let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-    let record = T::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let record = S::deserialize(state.deserializer()).map_err(|error| DecodeError::Malformed(error.to_string()))?;
     nothing_behind::<T>(state.into_reader().fill_buf().map_or(0, <[u8]>::len)).map(|()| record)
 }
 

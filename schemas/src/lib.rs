@@ -33,7 +33,7 @@ pub use heads::{IncidentHead, JournalHead, KnownHead, UpdateHead};
 pub use incidents::{
     Command, CommandAction, Flush, FlushAlert, GroupFiring, GroupMoved, GroupQuiet, Outcome, OutcomeKind,
 };
-pub use journal::JournalEntry;
+pub use journal::{JournalEntry, JournalLine};
 pub use notifications::{GenerationRaised, Link, NotificationRequest, RequestKind, slot_name};
 pub use notify_state::*;
 pub use parts::{MAX_RECORD_BYTES, alert_body_size, alert_size, body_size, into_parts};

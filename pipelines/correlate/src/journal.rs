@@ -1,12 +1,13 @@
 //! What goes on record: one entry for each change, with its reason.
 
-use alert::{Fingerprint, GroupId};
+use std::borrow::Cow;
+
+use alert::Fingerprint;
 use processor::{Context, Poison};
-use schemas::{CorrelateAlert, JournalEntry, topics};
+use schemas::{CorrelateAlert, JournalLine, topics};
 
 use crate::Never;
 use crate::group::Group;
-use crate::wire;
 
 /// What happened to an alert.
 pub(crate) fn alert(
@@ -15,21 +16,21 @@ pub(crate) fn alert(
     group: &Group,
     fingerprint: Fingerprint,
     alert: &CorrelateAlert,
-    reason: impl Into<String>,
+    reason: impl AsRef<str>,
 ) -> Result<(), Poison> {
     let fields = [
         ("ends_at", alert.ends_at.to_string()),
         ("starts_at", alert.starts_at.to_string()),
     ];
-    let entry = JournalEntry {
-        kind: kind.to_owned(),
-        fingerprint: Some(fingerprint.to_string()),
-        reason: reason.into(),
-        labels: alert.body.labels.clone(),
-        fields: fields.into(),
-        ..about(cx, group)
+    let entry = JournalLine {
+        kind,
+        fingerprint: Some(&fingerprint.to_string()),
+        reason: reason.as_ref(),
+        labels: Cow::Borrowed(&alert.body.labels),
+        fields: fields.iter().map(|(name, value)| (name, value)).collect(),
+        ..JournalLine::default()
     };
-    write(cx, &group.id, &entry)
+    write(cx, group, entry)
 }
 
 /// What happened to an incident or its group.
@@ -37,31 +38,30 @@ pub(crate) fn group(
     cx: &mut Context<'_, Never>,
     kind: &str,
     group: &Group,
-    receiver: Option<String>,
-    reason: impl Into<String>,
+    receiver: Option<&str>,
+    reason: impl AsRef<str>,
     fields: &[(&str, String)],
 ) -> Result<(), Poison> {
-    let entry = JournalEntry {
-        kind: kind.to_owned(),
+    let entry = JournalLine {
+        kind,
         receiver,
-        reason: reason.into(),
-        labels: group.record.group_labels.clone(),
+        reason: reason.as_ref(),
+        labels: Cow::Borrowed(&group.record.group_labels),
         fields: fields.iter().map(|(name, value)| (name, value)).collect(),
-        ..about(cx, group)
+        ..JournalLine::default()
     };
-    write(cx, &group.id, &entry)
+    write(cx, group, entry)
 }
 
-fn about(cx: &Context<'_, Never>, group: &Group) -> JournalEntry {
-    JournalEntry {
+fn write(cx: &mut Context<'_, Never>, group: &Group, entry: JournalLine<'_>) -> Result<(), Poison> {
+    let key = group.id.group_key().0;
+    let entry = JournalLine {
         at: cx.now(),
-        group_key: group.id.group_key().0,
-        incident_id: Some(group.record.incident_id.clone()),
-        ..JournalEntry::default()
-    }
-}
-
-fn write(cx: &mut Context<'_, Never>, id: &GroupId, entry: &JournalEntry) -> Result<(), Poison> {
-    cx.send(topics::JOURNAL, id.as_str(), wire::pack(entry)?);
+        group_key: &key,
+        incident_id: Some(&group.record.incident_id),
+        ..entry
+    };
+    let entry = entry.encode().map_err(|error| Poison::Malformed(error.to_string()))?;
+    cx.send(topics::JOURNAL, group.id.as_str(), entry);
     Ok(())
 }

@@ -109,8 +109,8 @@ impl Processor for Correlate {
         }
     }
 
-    fn completion(&mut self, completion: Never, _: &mut Context<'_, Never>) -> Result<(), Poison> {
-        match completion {}
+    fn completion(&mut self, completion: &Never, _: &mut Context<'_, Never>) -> Result<(), Poison> {
+        match *completion {}
     }
 
     fn sweep(&mut self, from: Option<&StateKey>, cx: &mut Context<'_, Never>) -> Result<Option<StateKey>, Poison> {

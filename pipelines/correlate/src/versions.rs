@@ -80,8 +80,8 @@ impl Versions {
     }
 
     /// A route's receiver, by the same rule.
-    pub(crate) fn receiver(&self, route: &str) -> Option<String> {
-        self.route(route).map(|route| route.receiver.clone())
+    pub(crate) fn receiver(&self, route: &str) -> Option<&str> {
+        self.route(route).map(|route| route.receiver.as_str())
     }
 
     /// How long after a listener's return an alert may still be re-sent.

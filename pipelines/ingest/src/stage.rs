@@ -100,7 +100,7 @@ impl Processor for Ingest {
         Ok(())
     }
 
-    fn completion(&mut self, (): (), _: &mut Context<'_, Tally>) -> Result<(), Poison> {
+    fn completion(&mut self, (): &(), _: &mut Context<'_, Tally>) -> Result<(), Poison> {
         Ok(())
     }
 }

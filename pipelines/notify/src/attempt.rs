@@ -1,6 +1,9 @@
 //! What the shell is asked to send, and what it reports back.
 
+use std::borrow::Cow;
+
 use alert::Timestamp;
+use http::HeaderName;
 
 /// Which attempt of which request: enough to find its state again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,10 +46,12 @@ pub struct Attempt {
     pub deadline: Timestamp,
     /// Whether a redirect is followed.
     pub follow_redirects: bool,
-    /// Header names and values, ASCII.
-    pub headers: Vec<(&'static str, String)>,
+    /// The headers; the values are ASCII.
+    pub headers: Vec<(HeaderName, Cow<'static, str>)>,
     /// The body.
     pub body: Vec<u8>,
+    /// How many requests the stage had taken for void when it asked for this. Where no more have become so, this one has not.
+    pub voids: u64,
 }
 
 /// What became of an attempt.

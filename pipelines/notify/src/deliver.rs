@@ -100,7 +100,7 @@ impl Notify {
     fn attempt(&self, run: &mut Run, place: usize, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
         let alerts = run.alerts(cx)?;
         if let Some(why) = self.tables.muted(alerts.iter(), cx.now()) {
-            run.void(why, cx);
+            self.void(run, why, cx);
             return Ok(());
         }
         let Some(leg) = run.state.progress.legs.get(place).cloned() else {
@@ -167,6 +167,7 @@ impl Notify {
             deadline: cx.now() + timeout(settings.timeout),
             follow_redirects: settings.http.follow_redirects,
             body,
+            voids: self.voids.get(),
         }
     }
 }

@@ -1,11 +1,23 @@
 //! The headers of a message: Alertmanager's, and what its body has no place for.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use http::HeaderName;
+use http::header::{CONTENT_TYPE, USER_AGENT as USER_AGENT_NAME};
 use schemas::NotificationRequest;
 
 /// What Alertmanager 0.34 says of itself; receivers were written for it, and some look.
 pub const USER_AGENT: &str = "Alertmanager/0.34.0";
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LINK: HeaderName = HeaderName::from_static("x-alertstream-link");
+const INCIDENT: HeaderName = HeaderName::from_static("x-alertstream-incident");
+const REASON: HeaderName = HeaderName::from_static("x-alertstream-reason");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-alertstream-attempt");
+const STEP: HeaderName = HeaderName::from_static("x-alertstream-step");
+const ACKNOWLEDGED_BY: HeaderName = HeaderName::from_static("x-alertstream-acknowledged-by");
+const ACKNOWLEDGED_AT: HeaderName = HeaderName::from_static("x-alertstream-acknowledged-at");
 
 /// The headers of one attempt. Values beyond ASCII are percent-encoded UTF-8.
 pub(crate) fn headers(
@@ -13,29 +25,26 @@ pub(crate) fn headers(
     external_url: &str,
     key: &str,
     attempt: i32,
-) -> Vec<(&'static str, String)> {
+) -> Vec<(HeaderName, Cow<'static, str>)> {
     let incident = ascii(&request.incident_id);
     let mut headers = vec![
-        ("User-Agent", USER_AGENT.to_owned()),
-        ("Content-Type", "application/json".to_owned()),
-        ("Idempotency-Key", ascii(key)),
-        (
-            "X-Alertstream-Link",
-            format!("{}/#/incidents/{incident}", url(external_url)),
-        ),
-        ("X-Alertstream-Incident", incident),
-        ("X-Alertstream-Reason", ascii(&request.reason)),
-        ("X-Alertstream-Attempt", attempt.to_string()),
+        (USER_AGENT_NAME, USER_AGENT.into()),
+        (CONTENT_TYPE, "application/json".into()),
+        (IDEMPOTENCY_KEY, ascii(key).into()),
+        (LINK, format!("{}/#/incidents/{incident}", url(external_url)).into()),
+        (INCIDENT, incident.into()),
+        (REASON, ascii(&request.reason).into()),
+        (ATTEMPT, attempt.to_string().into()),
     ];
     if let Some(policy) = &request.policy {
         let (step, round) = (request.step.unwrap_or_default(), request.round.unwrap_or_default());
-        headers.push(("X-Alertstream-Step", format!("{}/{step}/{round}", ascii(policy))));
+        headers.push((STEP, format!("{}/{step}/{round}", ascii(policy)).into()));
     }
     if let Some(by) = &request.acknowledged_by {
-        headers.push(("X-Alertstream-Acknowledged-By", ascii(by)));
+        headers.push((ACKNOWLEDGED_BY, ascii(by).into()));
     }
     if let Some(at) = request.acknowledged_at {
-        headers.push(("X-Alertstream-Acknowledged-At", at.to_string()));
+        headers.push((ACKNOWLEDGED_AT, at.to_string().into()));
     }
     headers
 }

@@ -1,8 +1,11 @@
 //! What this stage writes into the journal.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use alert::GroupHash;
 use processor::{Context, Poison, StateKey, Timers};
-use schemas::{JournalEntry, NotifyLeg, NotifyTally, OutcomeKind, notify_keys, topics};
+use schemas::{JournalLine, NotifyLeg, NotifyTally, OutcomeKind, notify_keys, topics};
 
 use crate::attempt::{Attempt, AttemptId, AttemptResult};
 use crate::run::{Run, bytes, read};
@@ -35,7 +38,7 @@ pub(crate) fn attempted(
         AttemptResult::Accepted { status, duration_ms } => {
             fields.push(("status", status.to_string()));
             fields.push(("duration_ms", duration_ms.to_string()));
-            "accepted".to_owned()
+            "accepted"
         }
         AttemptResult::Failed {
             status,
@@ -46,14 +49,14 @@ pub(crate) fn attempted(
             fields.extend(status.map(|status| ("status", status.to_string())));
             fields.push(("duration_ms", duration_ms.to_string()));
             fields.push(("error", first_bytes(error).to_owned()));
-            "failed".to_owned()
+            "failed"
         }
         AttemptResult::NotStarted { reason } => {
             fields.push(("error", first_bytes(&reason.to_string()).to_owned()));
-            "not started".to_owned()
+            "not started"
         }
     };
-    write(run, "notification.attempted", &reason, &fields, cx)
+    write(run, "notification.attempted", reason, &fields, cx)
 }
 
 /// A leg that takes no resolved messages counts as having accepted one.
@@ -121,17 +124,17 @@ fn write(
     cx: &mut Context<'_, Attempt>,
 ) -> Result<(), Poison> {
     let request = &run.state.request;
-    let tables: Vec<_> = cx
-        .tables()
-        .iter()
-        .map(|(table, version)| format!("{table}={version}"))
-        .collect();
+    let mut tables = String::new();
+    for (table, version) in cx.tables() {
+        let space = if tables.is_empty() { "" } else { " " };
+        // Writing to a String cannot fail.
+        write!(tables, "{space}{table}={version}").unwrap_or_default();
+    }
     let (index, sequence, flush) = (
         request.index.to_string(),
         request.sequence.to_string(),
         request.flush.to_string(),
     );
-    let tables = tables.join(" ");
     let step = request.policy.as_ref().map(|policy| {
         let (step, round) = (request.step.unwrap_or_default(), request.round.unwrap_or_default());
         format!("{policy}/{step}/{round}")
@@ -150,17 +153,18 @@ fn write(
     let mut fields: Vec<_> = fields.chain(own).chain(step).collect();
     // In their order they are packed as they are.
     fields.sort_unstable_by_key(|(name, _)| *name);
-    let entry = JournalEntry {
-        kind: kind.to_owned(),
+    let entry = JournalLine {
+        kind,
         at: cx.now(),
-        group_key: request.group_key.clone(),
-        incident_id: Some(request.incident_id.clone()),
+        group_key: &request.group_key,
+        incident_id: Some(&request.incident_id),
         fingerprint: None,
-        receiver: Some(request.receiver.clone()),
-        reason: reason.to_owned(),
-        labels: request.group_labels.clone(),
+        receiver: Some(&request.receiver),
+        reason,
+        labels: Cow::Borrowed(&request.group_labels),
         fields: fields.into_iter().collect(),
     };
-    cx.send(topics::JOURNAL, run.state.progress.group_id.as_bytes(), bytes(&entry)?);
+    let entry = entry.encode().map_err(|error| Poison::Malformed(error.to_string()))?;
+    cx.send(topics::JOURNAL, run.state.progress.group_id.as_bytes(), entry);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The stage.
 
+use std::cell::Cell;
+
 use alert::{GroupId, PromDuration};
 use processor::{Attention, Context, Poison, Processor, Record, Store, TableChange, Timer};
 use schemas::{Avro, GenerationRaised, NotificationRequest, OutcomeKind, topics};
@@ -25,6 +27,8 @@ pub struct NotifySettings {
 pub struct Notify {
     pub(crate) settings: NotifySettings,
     pub(crate) tables: Tables,
+    /// How many requests were taken for void since the start.
+    pub(crate) voids: Cell<u64>,
 }
 
 impl Notify {
@@ -33,7 +37,14 @@ impl Notify {
         Self {
             settings,
             tables: Tables::default(),
+            voids: Cell::new(0),
         }
+    }
+
+    /// A request is not wanted any more.
+    pub(crate) fn void(&self, run: &mut Run, why: String, cx: &Context<'_, Attempt>) {
+        self.voids.set(self.voids.get() + 1);
+        run.void(why, cx);
     }
 
     /// One part of a request. At most one request of a group is under way for each receiver, integration and index.
@@ -54,7 +65,7 @@ impl Notify {
             let (old, new) = (pending.state.request.sequence, request.sequence);
             if new < old {
                 let mut late = Run::begin(group_id, request, cx)?;
-                late.void(format!("request {old} is already under way"), cx);
+                self.void(&mut late, format!("request {old} is already under way"), cx);
                 late.state.progress.parts = late.state.request.parts;
                 return self.advance(&mut late, cx);
             }
@@ -101,10 +112,8 @@ impl Notify {
                 .generation
                 .is_some_and(|generation| generation < raised.generation);
             if raised.everything || (older && run.state.request.incident_id == raised.incident_id) {
-                run.void(
-                    format!("generation {} of the incident: {}", raised.generation, raised.reason),
-                    cx,
-                );
+                let why = format!("generation {} of the incident: {}", raised.generation, raised.reason);
+                self.void(&mut run, why, cx);
                 self.advance(&mut run, cx)?;
             }
         }
@@ -166,12 +175,12 @@ impl Processor for Notify {
         self.advance(&mut run, cx)
     }
 
-    fn completion(&mut self, completion: AttemptDone, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
-        self.take_result(&completion, cx)
+    fn completion(&mut self, done: &AttemptDone, cx: &mut Context<'_, Attempt>) -> Result<(), Poison> {
+        self.take_result(done, cx)
     }
 
     fn release(&self, attempt: Attempt, state: &Store) -> Result<Attempt, AttemptDone> {
-        if is_void(&attempt.id, state) {
+        if self.voids.get() > attempt.voids && is_void(&attempt.id, state) {
             let result = AttemptResult::NotStarted {
                 reason: NotStarted::NoLongerWanted,
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use alert::Timestamp;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::{Meta, Poison, StateKey, Store, Stored, Timers};
 
@@ -56,9 +56,6 @@ pub struct Applied<E> {
     pub effects: Vec<E>,
 }
 
-/// What an id is made from, with room for a stage's name.
-const SEED: usize = 64;
-
 /// A stage's hands while it applies one input.
 #[derive(Debug)]
 pub struct Context<'a, E> {
@@ -66,8 +63,6 @@ pub struct Context<'a, E> {
     store: &'a mut Store,
     applied: Applied<E>,
     ids: u32,
-    /// What every id of this input is made from; empty before the first.
-    seed: Vec<u8>,
 }
 
 impl<E> Context<'_, E> {
@@ -94,20 +89,18 @@ impl<E> Context<'_, E> {
     /// An id that is the same whenever this input is applied at this place, and differs between calls.
     pub fn next_id(&mut self) -> u128 {
         self.ids += 1;
-        if self.seed.is_empty() {
-            let origin = &self.origin;
-            self.seed.reserve(SEED);
-            self.seed.extend(origin.stage.as_bytes());
-            self.seed.extend(origin.partition.to_be_bytes());
-            self.seed.extend(origin.offset.to_be_bytes());
-            self.seed.extend(origin.due.map_or(-1, Timestamp::millis).to_be_bytes());
-            self.seed.extend(origin.discriminator.to_be_bytes());
+        let origin = &self.origin;
+        let numbers = [
+            u64::from(origin.partition) << u32::BITS | u64::from(self.ids),
+            origin.offset.cast_unsigned(),
+            origin.due.map_or(-1, Timestamp::millis).cast_unsigned(),
+            origin.discriminator,
+        ];
+        let mut bytes = [0; size_of::<u64>() * 4];
+        for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
+            *place = number.to_be_bytes();
         }
-        let place = self.seed.len();
-        self.seed.extend(self.ids.to_be_bytes());
-        let id = xxh3_128(&self.seed);
-        self.seed.truncate(place);
-        id
+        xxh3_128_with_seed(&bytes, xxh3_64(origin.stage.as_bytes()))
     }
 
     /// The value under a key.
@@ -192,7 +185,6 @@ pub fn apply<E, T>(
             store: &mut *store,
             applied,
             ids: 0,
-            seed: Vec::new(),
         };
         let answer = input(&mut cx)?;
         Ok((answer, cx.applied))

@@ -84,7 +84,7 @@ impl<P: Processor> Driver<P> {
     }
 
     /// Delivers the result of an effect.
-    pub fn complete(&mut self, completion: P::Completion) {
+    pub fn complete(&mut self, completion: &P::Completion) {
         self.input(self.offset, None, |stage, cx| stage.completion(completion, cx));
     }
 

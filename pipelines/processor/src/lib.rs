@@ -72,7 +72,7 @@ pub trait Processor: Send {
     fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
 
     /// Takes up the result of an effect that this partition asked for.
-    fn completion(&mut self, completion: Self::Completion, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
+    fn completion(&mut self, completion: &Self::Completion, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
 
     /// A last look at an effect when its transaction is committed, with the state as committed: what came after it in the
     /// same transaction may have made it unwanted. Then it is not released, and its completion is taken up instead.

@@ -25,13 +25,13 @@ pub(crate) fn take(view: &View, cx: &mut Cx<'_>, id: &str, command: &Command) ->
     let first =
         load::<RouteCommand>(cx, &key)?.filter(|first| first.fields.get("incident") == Some(&command.incident_id));
     if let Some(first) = first {
-        let entry = Entry::group(&first.kind, id, first.reason).fields(first.fields);
-        return entry.write(id, cx);
+        let entry = Entry::new(first.kind, first.reason).fields(first.fields);
+        return entry.about(id, cx);
     }
     let here = Group::open(view, cx, id)?.filter(|group| group.incident.incident_id == command.incident_id);
     let Some(mut group) = here else {
         let reason = format!("not found: there is no incident {}", command.incident_id);
-        return Entry::group(REFUSED, id, reason).fields(fields(command)).write(id, cx);
+        return Entry::new(REFUSED, reason).fields(fields(command)).about(id, cx);
     };
     let answer = match decide(&group, command) {
         Ok(Obey::Already) => (ACCEPTED, "it is so already".to_owned()),
@@ -81,9 +81,7 @@ fn acknowledge(group: &mut Group<'_, '_>, command: &Command) -> Result<(), Poiso
     if let Some(due) = repeat_due(group).filter(|due| group.incident.again_at.is_none_or(|again| again > *due)) {
         group.look(due);
     }
-    let entry = group
-        .entry("incident.acknowledged", command.comment.as_str())
-        .field("by", &command.by);
+    let entry = Entry::new("incident.acknowledged", command.comment.as_str()).field("by", &command.by);
     group.note(entry)
 }
 
@@ -91,9 +89,7 @@ fn unacknowledge(group: &mut Group<'_, '_>, command: &Command) -> Result<(), Poi
     (group.incident.acknowledged_by, group.incident.acknowledged_at) = (None, None);
     group.raise("unacknowledged", false)?;
     group.look(group.now());
-    let entry = group
-        .entry("incident.unacknowledged", command.comment.as_str())
-        .field("by", &command.by);
+    let entry = Entry::new("incident.unacknowledged", command.comment.as_str()).field("by", &command.by);
     group.note(entry)
 }
 
@@ -113,7 +109,7 @@ fn respond(group: &mut Group<'_, '_>, command: &Command, answer: (&str, String))
     if group.cx.range(prefix).count() < REMEMBERED_COMMANDS {
         save(group.cx, command_key(group.hash, &command.id), &Timers::none(), &kept)?;
     }
-    let entry = group.entry(&kept.kind, kept.reason).fields(kept.fields);
+    let entry = Entry::new(kept.kind, kept.reason).fields(kept.fields);
     group.note(entry)
 }
 

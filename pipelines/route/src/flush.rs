@@ -89,10 +89,10 @@ fn settle_unsaid(cx: &mut Cx<'_>, id: &str, flush: &Flush) -> Result<(), Poison>
     })?;
     cx.send(topics::ALERTS, id.as_bytes(), bytes);
     let reason = format!("the config has no route {} any more", flush.route);
-    Entry::group("notification.unsaid", id, reason)
+    Entry::new("notification.unsaid", reason)
         .field("flush", flush.flush)
         .field("incident", &flush.incident_id)
-        .write(id, cx)
+        .about(id, cx)
 }
 
 /// Keeps the flush's alerts where they are needed later: to render the ladder's rungs, or to judge it once an

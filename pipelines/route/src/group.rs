@@ -133,14 +133,9 @@ impl<'w, 'c> Group<'w, 'c> {
         Ok(())
     }
 
-    /// Begins a journal entry about this incident; it is written by [`Group::note`].
-    pub(crate) fn entry(&self, kind: &str, reason: impl Into<String>) -> Entry {
-        Entry::of(kind, &self.incident, reason)
-    }
-
-    /// Writes a journal entry.
+    /// Writes a journal entry about this incident.
     pub(crate) fn note(&mut self, entry: Entry) -> Result<(), Poison> {
-        entry.write(&self.incident.group, self.cx)
+        entry.of(&self.incident, self.cx)
     }
 
     /// Draws every conclusion from what the handler changed, and stores what is in hand.

@@ -57,7 +57,7 @@ pub(crate) fn succeed(group: &mut Group<'_, '_>, before: &RouteIncident) -> Resu
         group
             .cx
             .send(topics::NOTIFICATIONS, before.group.as_bytes(), encoded(&raised)?);
-        group.note(Entry::of("escalation.ended", before, "another incident followed"))?;
+        Entry::new("escalation.ended", "another incident followed").of(before, group.cx)?;
     }
     for slot in group.slots.values_mut() {
         (slot.queued, slot.failed) = (None, None);
@@ -75,7 +75,7 @@ pub(crate) fn meet_again(group: &mut Group<'_, '_>, fires: bool) -> Result<(), P
         IncidentStatus::Moved => {
             group.incident.status = IncidentStatus::Firing;
             group.incident.forget_at = None;
-            let entry = group.entry("incident.returned", "the config brought its alerts back");
+            let entry = Entry::new("incident.returned", "the config brought its alerts back");
             group.note(entry)
         }
         IncidentStatus::Resolved if fires => {
@@ -84,7 +84,7 @@ pub(crate) fn meet_again(group: &mut Group<'_, '_>, fires: bool) -> Result<(), P
             (group.incident.acknowledged_by, group.incident.acknowledged_at) = (None, None);
             (group.incident.policy, group.incident.policy_version) = (None, None);
             group.raise("reopened", false)?;
-            let entry = group.entry("incident.reopened", "it fires again");
+            let entry = Entry::new("incident.reopened", "it fires again");
             group.note(entry)
         }
         IncidentStatus::Resolved | IncidentStatus::Firing | IncidentStatus::Acknowledged | IncidentStatus::Quiet => {
@@ -102,7 +102,7 @@ pub(crate) fn resolve(group: &mut Group<'_, '_>) -> Result<(), Poison> {
     group.incident.status = IncidentStatus::Resolved;
     ladder::end(group, "resolved")?;
     group.raise("resolved", false)?;
-    let entry = group.entry("incident.resolved", "nothing fires any more");
+    let entry = Entry::new("incident.resolved", "nothing fires any more");
     group.note(entry)
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn moved(group: &mut Group<'_, '_>, incident_id: &str, config_version
     group.incident.forget_at = Some(group.now() + REMEMBERED);
     group.incident.settled = true;
     group.raise("moved", true)?;
-    let entry = group.entry(
+    let entry = Entry::new(
         "incident.moved",
         format!("config version {config_version} took its alerts elsewhere"),
     );

@@ -5,42 +5,31 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use processor::Poison;
-use schemas::{JournalEntry, RouteIncident, topics};
+use schemas::{JournalLine, RouteIncident, topics};
 
-use crate::state::encoded;
 use crate::view::{Cx, group_key};
 
 /// An entry being written.
 pub(crate) struct Entry {
-    entry: JournalEntry,
+    kind: Cow<'static, str>,
+    reason: String,
+    receiver: Option<String>,
     /// What else belongs to it, in any order; of several values the last counts.
     fields: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Entry {
-    /// An entry about a group.
-    pub(crate) fn group(kind: &str, group: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self {
-            entry: JournalEntry {
-                kind: kind.to_owned(),
-                group_key: group_key(group).0,
-                reason: reason.into(),
-                ..JournalEntry::default()
-            },
+            kind: kind.into(),
+            reason: reason.into(),
+            receiver: None,
             fields: Vec::new(),
         }
     }
 
-    /// An entry about an incident.
-    pub(crate) fn of(kind: &str, incident: &RouteIncident, reason: impl Into<String>) -> Self {
-        let mut entry = Self::group(kind, &incident.group, reason);
-        entry.entry.incident_id = Some(incident.incident_id.clone());
-        entry.entry.labels.clone_from(&incident.group_labels);
-        entry
-    }
-
     pub(crate) fn receiver(mut self, receiver: &str) -> Self {
-        self.entry.receiver = Some(receiver.to_owned());
+        self.receiver = Some(receiver.to_owned());
         self
     }
 
@@ -55,14 +44,34 @@ impl Entry {
         self
     }
 
-    /// Writes it in this transaction.
-    pub(crate) fn write(mut self, group: &str, cx: &mut Cx<'_>) -> Result<(), Poison> {
-        self.entry.at = cx.now();
+    /// Writes it in this transaction, about a group.
+    pub(crate) fn about(self, group: &str, cx: &mut Cx<'_>) -> Result<(), Poison> {
+        self.write(group, None, cx)
+    }
+
+    /// Writes it in this transaction, about an incident.
+    pub(crate) fn of(self, incident: &RouteIncident, cx: &mut Cx<'_>) -> Result<(), Poison> {
+        self.write(&incident.group, Some(incident), cx)
+    }
+
+    fn write(mut self, group: &str, incident: Option<&RouteIncident>, cx: &mut Cx<'_>) -> Result<(), Poison> {
         // In their order they are packed as they are.
         self.fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.entry.fields = self.fields.into_iter().collect();
-        let bytes = encoded(&self.entry)?;
-        cx.send(topics::JOURNAL, group.as_bytes(), bytes);
+        let entry = JournalLine {
+            kind: &self.kind,
+            at: cx.now(),
+            group_key: &group_key(group).0,
+            incident_id: incident.map(|incident| incident.incident_id.as_str()),
+            fingerprint: None,
+            receiver: self.receiver.as_deref(),
+            reason: &self.reason,
+            labels: incident
+                .map(|incident| Cow::Borrowed(&incident.group_labels))
+                .unwrap_or_default(),
+            fields: self.fields.into_iter().collect(),
+        };
+        let entry = entry.encode().map_err(|error| Poison::Malformed(error.to_string()))?;
+        cx.send(topics::JOURNAL, group.as_bytes(), entry);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use schemas::{
 };
 
 use crate::group::Group;
+use crate::journal::Entry;
 use crate::mutes;
 use crate::slot::Seat;
 use crate::state::{duration, millis};
@@ -43,7 +44,7 @@ pub(crate) fn start(group: &mut Group<'_, '_>) -> Result<(), Poison> {
     group.incident.policy = Some(pinned.policy.clone());
     group.incident.policy_version = Some(pinned.version);
     group.incident.ladder = Some(position);
-    let entry = group.entry("escalation.started", format!("policy {}", pinned.policy));
+    let entry = Entry::new("escalation.started", format!("policy {}", pinned.policy));
     group.store_ladder(pinned)?;
     let entry = entry.field("policy_version", group.view.version);
     group.note(entry)
@@ -170,14 +171,14 @@ fn hold_or_resume(group: &mut Group<'_, '_>) -> Result<(), Poison> {
             let from = since.min(now).max(ladder.since);
             ladder.phase = LadderPhase::Held;
             ladder.remaining_ms = Some(millis(due.saturating_since(from)));
-            group.entry("escalation.held", because)
+            Entry::new("escalation.held", because)
         }
         LadderPhase::Held if speaks => {
             let remaining = duration(ladder.remaining_ms.take().unwrap_or(0));
             ladder.phase = LadderPhase::Climbing;
             ladder.due = Some(now + remaining);
             ladder.since = now;
-            group.entry("escalation.resumed", format!("next rung in {remaining}"))
+            Entry::new("escalation.resumed", format!("next rung in {remaining}"))
         }
         LadderPhase::Climbing | LadderPhase::Held | LadderPhase::LastResort | LadderPhase::Exhausted => return Ok(()),
     };
@@ -257,7 +258,7 @@ fn note_rung(group: &mut Group<'_, '_>, position: &LadderPosition, told: &[Strin
     let late = position
         .due
         .map_or(PromDuration::ZERO, |due| group.now().saturating_since(due));
-    let mut entry = group.entry(kind, what).field("receivers", told.join(", "));
+    let mut entry = Entry::new(kind, what).field("receivers", told.join(", "));
     if !position.last_resort {
         entry = entry.field("round", position.round).field("step", position.step);
     }
@@ -311,7 +312,7 @@ pub(crate) fn note_end(group: &mut Group<'_, '_>) -> Result<(), Poison> {
         "the last resort could not be reached"
     };
     let heard = ladder.last_resort_heard;
-    let entry = group.entry("escalation.exhausted", reason).field("heard", heard);
+    let entry = Entry::new("escalation.exhausted", reason).field("heard", heard);
     group.note(entry)
 }
 
@@ -326,7 +327,7 @@ pub(crate) fn end(group: &mut Group<'_, '_>, reason: &str) -> Result<(), Poison>
     if ladder.phase == LadderPhase::Exhausted {
         return Ok(());
     }
-    let entry = group.entry("escalation.ended", reason);
+    let entry = Entry::new("escalation.ended", reason);
     group.note(entry)
 }
 

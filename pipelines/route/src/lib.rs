@@ -155,8 +155,8 @@ impl Processor for Route {
         }
     }
 
-    fn completion(&mut self, completion: Infallible, _: &mut Context<'_, Muted>) -> Result<(), Poison> {
-        match completion {}
+    fn completion(&mut self, completion: &Infallible, _: &mut Context<'_, Muted>) -> Result<(), Poison> {
+        match *completion {}
     }
 
     fn sweep(&mut self, from: Option<&StateKey>, cx: &mut Context<'_, Muted>) -> Result<Option<StateKey>, Poison> {

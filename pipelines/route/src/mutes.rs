@@ -6,6 +6,7 @@ use schemas::{Look, RouteMute, route_keys, topics};
 
 use crate::batch::Batch;
 use crate::group::Group;
+use crate::journal::Entry;
 use crate::ladder;
 use crate::slot::INSTANT;
 use crate::state::{earliest, encoded, load_incident, mute_key, save, save_incident};
@@ -61,7 +62,7 @@ pub(crate) fn note(group: &mut Group<'_, '_>, batch: &Batch) -> Result<(), Poiso
     if !changed || muted_by.is_empty() {
         return Ok(());
     }
-    let entry = group.entry("group.muted", format!("silenced by {}", muted_by.join(", ")));
+    let entry = Entry::new("group.muted", format!("silenced by {}", muted_by.join(", ")));
     group.note(
         entry
             .field("alerts", batch.muted.len())

@@ -6,6 +6,7 @@ use schemas::{LogEntry, Outcome, OutcomeKind, RequestKind, RouteSlot, SlotFailur
 
 use crate::Route;
 use crate::group::Group;
+use crate::journal::Entry;
 use crate::ladder;
 use crate::notification_log::RETENTION;
 use crate::state::duration;
@@ -89,9 +90,7 @@ fn fail(group: &mut Group<'_, '_>, name: &str, pending: &SlotRequest, outcome: &
         entry.heard.retain(|link| !outcome.heard.contains(link));
     }
     if is_ladder(pending) {
-        let entry = group
-            .entry("escalation.unreached", outcome.reason.as_str())
-            .receiver(&outcome.receiver);
+        let entry = Entry::new("escalation.unreached", outcome.reason.as_str()).receiver(&outcome.receiver);
         return group.note(entry);
     }
     group.incident.failed |= pending.flush == group.incident.flush && !slot.waits;

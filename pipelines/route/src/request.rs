@@ -8,6 +8,7 @@ use schemas::{
 };
 
 use crate::group::Group;
+use crate::journal::Entry;
 use crate::slot::Seat;
 use crate::state::{encoded, hash_of, idempotency_key, millis};
 use crate::view::group_key;
@@ -76,8 +77,7 @@ fn sequence_for(slot: &mut RouteSlot, content: i64, now: Timestamp) -> i64 {
 }
 
 fn note(group: &mut Group<'_, '_>, ask: &Ask, sequence: i64) -> Result<(), Poison> {
-    let mut entry = group
-        .entry("notification.requested", ask.reason.as_str())
+    let mut entry = Entry::new("notification.requested", ask.reason.as_str())
         .receiver(&ask.seat.receiver)
         .field("integration", &ask.seat.integration.integration)
         .field("index", ask.seat.integration.index)

@@ -10,6 +10,7 @@ use schemas::{
 
 use crate::batch::{Batch, bits, fingerprints};
 use crate::group::Group;
+use crate::journal::Entry;
 use crate::notification_log::{Facts, Told, Unsaid, lifetime, needs_update};
 use crate::request::{Ask, ask};
 use crate::state::{duration, earliest, millis};
@@ -142,7 +143,7 @@ fn judge(group: &mut Group<'_, '_>, seat: &Seat, timing: Timing) -> Result<(), P
 }
 
 fn note_unsaid(group: &mut Group<'_, '_>, seat: &Seat, because: &str) -> Result<(), Poison> {
-    let entry = group.entry("notification.unsaid", because).receiver(&seat.receiver);
+    let entry = Entry::new("notification.unsaid", because).receiver(&seat.receiver);
     let (integration, index) = (&seat.integration.integration, seat.integration.index);
     group.note(
         entry

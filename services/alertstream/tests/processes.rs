@@ -25,6 +25,8 @@ mod dashboard;
 mod embedded;
 #[path = "processes/http.rs"]
 mod http;
+#[path = "processes/https.rs"]
+mod https;
 #[path = "processes/kafka.rs"]
 mod kafka;
 #[path = "processes/killed.rs"]

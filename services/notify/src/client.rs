@@ -1,6 +1,7 @@
 //! The HTTP client that speaks to receivers: HTTP/1.1 over connections that are kept, TLS with the certificates the system
 //! trusts, no proxy. It sends nothing twice: whether a message is sent again is decided, and written down, before it is sent.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -107,6 +108,8 @@ pub(crate) struct NoAnswer {
     pub(crate) error: String,
     /// Whether any of the request may have reached the receiver.
     pub(crate) written: bool,
+    /// Whether another try may end better.
+    pub(crate) retryable: bool,
 }
 
 /// The client. Must be made and used in a tokio runtime.
@@ -165,22 +168,30 @@ impl Client {
     pub(crate) async fn post(
         &self,
         mut target: Arc<Target>,
-        mut headers: HeaderMap,
+        given: &[(HeaderName, Cow<'static, str>)],
         body: Vec<u8>,
         follow: bool,
     ) -> Result<Response<Incoming>, NoAnswer> {
         let body = Bytes::from(body);
+        let (mut user, mut own_origin) = (target.authorization.clone(), true);
         for _ in 0..=MAX_REDIRECTS {
-            if let Some(authorization) = &target.authorization {
-                headers.insert(AUTHORIZATION, authorization.clone());
+            let mut headers = header_map(given)?;
+            if !own_origin {
+                for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                    headers.remove(secret);
+                }
+            }
+            if let Some(user) = &user {
+                headers.insert(AUTHORIZATION, user.clone());
             }
             let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = target.uri.clone();
-            *request.headers_mut() = headers.clone();
+            *request.headers_mut() = headers;
             let answer = self.0.request(request).await.map_err(|error| NoAnswer {
                 written: !error.is_connect(),
                 error: with_causes(&error),
+                retryable: true,
             })?;
             let followed = follow
                 && matches!(
@@ -194,10 +205,9 @@ impl Client {
                 .join(location)
                 .map_err(|error| answered(format!("a redirect to nowhere: {error}")))?;
             if next.url.origin() != target.url.origin() {
-                for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-                    headers.remove(secret);
-                }
+                (user, own_origin) = (None, false);
             }
+            user = next.authorization.clone().or(user);
             target = Arc::new(next);
         }
         Err(answered("too many redirects".to_owned()))
@@ -206,7 +216,25 @@ impl Client {
 
 /// An answer that leads nowhere.
 fn answered(error: String) -> NoAnswer {
-    NoAnswer { error, written: true }
+    NoAnswer {
+        error,
+        written: true,
+        retryable: true,
+    }
+}
+
+/// The headers of a request. One that cannot be sent never can.
+fn header_map(given: &[(HeaderName, Cow<'static, str>)]) -> Result<HeaderMap, NoAnswer> {
+    let mut headers = HeaderMap::with_capacity(given.len() + 1);
+    for (name, value) in given {
+        let value = HeaderValue::from_str(value).map_err(|error| NoAnswer {
+            error: format!("header {name}: {error}"),
+            written: false,
+            retryable: false,
+        })?;
+        headers.append(name, value);
+    }
+    Ok(headers)
 }
 
 fn tls() -> Result<ClientConfig, rustls::Error> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use runtime::names;
-use schemas::{JournalEntry, JournalHead, topics};
+use schemas::{JournalEntry, JournalHead, JournalLine, topics};
 use streams::NewRecord;
 
 use crate::sender::NO_ANSWER;
@@ -20,8 +20,16 @@ const MAX_UNDER_WAY: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     failing: Failing,
-    /// What the open transaction adds.
-    open: Vec<JournalEntry>,
+    open: Open,
+}
+
+/// What the open transaction adds.
+#[derive(Debug, Default)]
+struct Open {
+    /// What was accepted while nothing failed, by kind of integration: most of what there is.
+    accepted: BTreeMap<String, u64>,
+    /// Everything else.
+    entries: Vec<JournalEntry>,
 }
 
 /// The last reason for a failure, by idempotency key and then by link, kind and place.
@@ -30,7 +38,7 @@ type Failing = BTreeMap<String, BTreeMap<(String, String, String), &'static str>
 impl Counters {
     /// Takes note of what a transaction is about to write.
     pub(crate) fn writing(&mut self, records: &[NewRecord]) {
-        self.open.clear();
+        self.open = Open::default();
         // What ended well after nothing but success adds nothing, and is not read.
         let mut failing = !self.failing.is_empty();
         for record in records.iter().filter(|record| record.topic == topics::JOURNAL) {
@@ -40,16 +48,27 @@ impl Counters {
                 continue;
             }
             // Our own bytes always decode; were they not to, the journal's readers would say so.
-            if let Ok(entry) = schemas::decode::<JournalEntry>(bytes) {
-                failing |= entry.kind != "notification.attempted" || entry.reason != "accepted";
-                self.open.push(entry);
+            let Ok(line) = JournalLine::decode(bytes) else { continue };
+            if !failing && line.kind == "notification.attempted" && line.reason == "accepted" {
+                let integration = line.fields.value("link_integration");
+                match self.open.accepted.get_mut(integration) {
+                    Some(count) => *count += 1,
+                    None => drop(self.open.accepted.insert(integration.to_owned(), 1)),
+                }
+            } else {
+                failing = true;
+                self.open.entries.extend(schemas::decode(bytes));
             }
         }
     }
 
     /// It is committed.
     pub(crate) fn committed(&mut self) {
-        for entry in std::mem::take(&mut self.open) {
+        let Open { accepted, entries } = std::mem::take(&mut self.open);
+        for (integration, count) in accepted {
+            metrics::counter!(names::NOTIFICATIONS, "integration" => integration).increment(count);
+        }
+        for entry in entries {
             for count in take_up(&mut self.failing, &entry) {
                 count.add();
             }

@@ -8,11 +8,12 @@ use alert::Timestamp;
 use arc_swap::ArcSwap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::RETRY_AFTER;
 use hyper::{Response, StatusCode};
+use metrics::{Counter, Histogram};
 use notify_pipeline::{Attempt, AttemptDone, AttemptResult, NotStarted};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::client::{Client, NoAnswer, Target};
@@ -55,8 +56,37 @@ pub struct Sender {
 struct Shared {
     client: Client,
     destinations: Arc<ArcSwap<Destinations>>,
-    turns: Mutex<BTreeMap<Place, Arc<Semaphore>>>,
+    ways: Mutex<BTreeMap<Place, Arc<Way>>>,
     clock: Clock,
+}
+
+/// What all sends to one integration share.
+struct Way {
+    turns: Semaphore,
+    /// Alertmanager's counters of requests to receivers, and how long they took.
+    requests: Counter,
+    failed: Counter,
+    latency: Histogram,
+}
+
+impl Way {
+    fn new(integration: &str) -> Self {
+        let kind = || integration.to_owned();
+        Self {
+            turns: Semaphore::new(AT_ONCE),
+            requests: metrics::counter!("alertmanager_notification_requests_total", "integration" => kind()),
+            failed: metrics::counter!("alertmanager_notification_requests_failed_total", "integration" => kind()),
+            latency: metrics::histogram!("alertmanager_notification_latency_seconds", "integration" => kind()),
+        }
+    }
+
+    fn count(&self, result: &AttemptResult, took: Duration) {
+        self.requests.increment(1);
+        if !matches!(result, AttemptResult::Accepted { .. }) {
+            self.failed.increment(1);
+        }
+        self.latency.record(took.as_secs_f64());
+    }
 }
 
 impl std::fmt::Debug for Sender {
@@ -74,7 +104,7 @@ impl Sender {
         let shared = Shared {
             client: Client::new().map_err(SenderError)?,
             destinations,
-            turns: Mutex::default(),
+            ways: Mutex::default(),
             clock,
         };
         Ok(Self {
@@ -87,35 +117,35 @@ impl Sender {
     /// holds true, or its sender is gone, the attempt is not started any more; one that runs goes on.
     pub fn send(
         &self,
-        attempt: Attempt,
+        mut attempt: Attempt,
         stop: watch::Receiver<bool>,
         report: impl FnOnce(AttemptDone) + Send + 'static,
     ) {
         let shared = Arc::clone(&self.shared);
         self.handle.spawn(async move {
-            let id = attempt.id.clone();
-            let result = shared.carry_out(attempt, stop).await;
-            report(AttemptDone { id, result });
+            let result = shared.carry_out(&mut attempt, stop).await;
+            report(AttemptDone { id: attempt.id, result });
         });
     }
 }
 
 impl Shared {
-    async fn carry_out(&self, attempt: Attempt, stop: watch::Receiver<bool>) -> AttemptResult {
-        let place = (attempt.link.clone(), attempt.integration.clone(), attempt.index);
+    async fn carry_out(&self, attempt: &mut Attempt, stop: watch::Receiver<bool>) -> AttemptResult {
+        let (link, integration) = (&mut attempt.link, &mut attempt.integration);
+        let place = (std::mem::take(link), std::mem::take(integration), attempt.index);
         let target = match self.target(&place).await {
             Ok(target) => target,
             Err(NoAddress(why)) => return not_started(NotStarted::NoDestination(why)),
         };
         // Held until the answer is there.
-        let _turn = match self.turn(place, attempt.deadline, stop).await {
+        let way = self.way(place);
+        let _turn = match self.turn(&way, attempt.deadline, stop).await {
             Ok(turn) => turn,
             Err(reason) => return not_started(reason),
         };
         let Some(left) = self.left(attempt.deadline) else {
             return not_started(NotStarted::DeadlinePassed);
         };
-        let kind = attempt.integration.clone();
         let started = Instant::now();
         let result = timeout(left, self.exchange(attempt, target, started))
             .await
@@ -123,7 +153,7 @@ impl Shared {
                 let error = format!("{NO_ANSWER} {} ms", left.as_millis());
                 unanswered(error, true, true, started)
             });
-        count(&kind, &result, started.elapsed());
+        way.count(&result, started.elapsed());
         result
     }
 
@@ -136,22 +166,28 @@ impl Shared {
         read.unwrap_or_else(|error| Err(NoAddress(format!("its file was not read: {error}"))))
     }
 
+    fn way(&self, place: Place) -> Arc<Way> {
+        let mut all = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(way) = all.get(&place) {
+            return Arc::clone(way);
+        }
+        let way = Arc::new(Way::new(&place.1));
+        all.insert(place, Arc::clone(&way));
+        way
+    }
+
     /// Waits for one of the integration's turns, until the deadline, or until nothing starts any more.
-    async fn turn(
+    async fn turn<'a>(
         &self,
-        place: Place,
+        way: &'a Way,
         deadline: Timestamp,
         mut stop: watch::Receiver<bool>,
-    ) -> Result<OwnedSemaphorePermit, NotStarted> {
-        let turns = {
-            let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(place).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
-        };
+    ) -> Result<SemaphorePermit<'a>, NotStarted> {
         let left = self.left(deadline).ok_or(NotStarted::DeadlinePassed)?;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Err(NotStarted::ShuttingDown),
-            turn = timeout(left, turns.acquire_owned()) => match turn {
+            turn = timeout(left, way.turns.acquire()) => match turn {
                 Ok(Ok(turn)) => Ok(turn),
                 // The semaphore is never closed.
                 Ok(Err(_)) => Err(NotStarted::ShuttingDown),
@@ -165,18 +201,19 @@ impl Shared {
         (!left.is_zero()).then(|| left.as_std())
     }
 
-    async fn exchange(&self, attempt: Attempt, target: Arc<Target>, started: Instant) -> AttemptResult {
-        let headers = match headers(attempt.headers) {
-            Ok(headers) => headers,
-            Err(error) => return unanswered(error, false, false, started),
-        };
+    async fn exchange(&self, attempt: &mut Attempt, target: Arc<Target>, started: Instant) -> AttemptResult {
+        let body = std::mem::take(&mut attempt.body);
         let posted = self
             .client
-            .post(target, headers, attempt.body, attempt.follow_redirects)
+            .post(target, &attempt.headers, body, attempt.follow_redirects)
             .await;
         match posted {
             Ok(response) => self.answered(response, started).await,
-            Err(NoAnswer { error, written }) => unanswered(error, true, written, started),
+            Err(NoAnswer {
+                error,
+                written,
+                retryable,
+            }) => unanswered(error, retryable, written, started),
         }
     }
 
@@ -254,27 +291,4 @@ fn not_started(reason: NotStarted) -> AttemptResult {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Alertmanager's counters of requests to receivers.
-fn count(integration: &str, result: &AttemptResult, took: Duration) {
-    let integration = integration.to_owned();
-    metrics::counter!("alertmanager_notification_requests_total", "integration" => integration.clone()).increment(1);
-    if !matches!(result, AttemptResult::Accepted { .. }) {
-        metrics::counter!("alertmanager_notification_requests_failed_total", "integration" => integration.clone())
-            .increment(1);
-    }
-    metrics::histogram!("alertmanager_notification_latency_seconds", "integration" => integration)
-        .record(took.as_secs_f64());
-}
-
-/// The headers of a request, or why one cannot be sent.
-fn headers(given: Vec<(&'static str, String)>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(given.len() + 1);
-    for (name, value) in given {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| format!("header {name:?}: {error}"))?;
-        let value = HeaderValue::try_from(value).map_err(|error| format!("header {name:?}: {error}"))?;
-        headers.append(header, value);
-    }
-    Ok(headers)
 }

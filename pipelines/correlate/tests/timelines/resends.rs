@@ -38,8 +38,8 @@ impl Processor for LongWay {
         self.0.timer(timer, cx)
     }
 
-    fn completion(&mut self, completion: Never, _: &mut Context<'_, Never>) -> Result<(), Poison> {
-        match completion {}
+    fn completion(&mut self, completion: &Never, _: &mut Context<'_, Never>) -> Result<(), Poison> {
+        match *completion {}
     }
 
     fn sweep(&mut self, from: Option<&StateKey>, cx: &mut Context<'_, Never>) -> Result<Option<StateKey>, Poison> {

@@ -133,7 +133,7 @@ impl World {
     }
 
     pub(crate) fn answer(&mut self, attempt: &Attempt, result: AttemptResult) -> Did {
-        self.driver.complete(AttemptDone {
+        self.driver.complete(&AttemptDone {
             id: attempt.id.clone(),
             result,
         });
@@ -362,6 +362,6 @@ pub(crate) fn header<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
     attempt
         .headers
         .iter()
-        .find(|(it, _)| *it == name)
-        .map(|(_, value)| value.as_str())
+        .find(|(it, _)| it == name)
+        .map(|(_, value)| value.as_ref())
 }

@@ -108,7 +108,7 @@ pub(crate) fn round(updates: &[(GroupId, Vec<u8>)], now: Timestamp, costs: &mut 
                 status: 200,
                 duration_ms: 1,
             };
-            notify.complete(AttemptDone { id, result });
+            notify.complete(&AttemptDone { id, result });
         }
     });
     let outcomes = sent(&mut notify, topics::INCIDENTS);

@@ -76,7 +76,22 @@ impl Program {
     /// Starts it in a folder and waits until it listens.
     #[track_caller]
     pub(crate) fn listening(folder: &Path, args: &[&str]) -> Self {
-        let mut child = command(folder, args).spawn().unwrap();
+        Self::listens(command(folder, args))
+    }
+
+    /// Starts it with the certificates of this file for those its system trusts, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn trusting(certificates: &Path, folder: &Path, args: &[&str]) -> Self {
+        let mut command = command(folder, args);
+        command.env("SSL_CERT_FILE", certificates);
+        let program = Self::listens(command);
+        program.wait_until_ready();
+        program
+    }
+
+    #[track_caller]
+    fn listens(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());
         let err = collect(child.stderr.take().unwrap());
         let mut program = Self {
@@ -85,9 +100,9 @@ impl Program {
             err,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        program.address = eventually(STARTED, &format!("{args:?} listens"), || {
+        program.address = eventually(STARTED, &format!("{command:?} listens"), || {
             let ended = program.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{args:?} ended: {ended:?}\n{}", program.err());
+            assert!(ended.is_none(), "{command:?} ended: {ended:?}\n{}", program.err());
             let err = program.err();
             let listening = err.lines().find(|line| line.contains("msg=listening"))?;
             listening.split(" address=").nth(1)?.split(' ').next()?.parse().ok()

@@ -1,6 +1,6 @@
 //! A webhook receiver: hears every message, and answers as it is told.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -90,6 +90,18 @@ impl Drop for Receiver {
 
 impl Receiver {
     pub(crate) fn start() -> Self {
+        Self::listen(|stream, shared| serve(stream, shared).unwrap_or_default())
+    }
+
+    /// One that speaks TLS.
+    pub(crate) fn start_tls(config: Arc<rustls::ServerConfig>) -> Self {
+        Self::listen(move |stream, shared| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            serve(rustls::StreamOwned::new(connection, stream), shared).unwrap_or_default();
+        })
+    }
+
+    fn listen(serve: impl Fn(TcpStream, &Shared) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
@@ -102,15 +114,21 @@ impl Receiver {
                 let (Ok(stream), shared) = (stream, Arc::clone(&serving)) else {
                     continue;
                 };
-                std::thread::spawn(move || serve(&stream, &shared));
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(stream, &shared));
             }
         });
         Self { address, shared }
     }
 
-    /// Where a receiver of that name is to send.
+    /// Where a receiver of that name is to send, without TLS.
     pub(crate) fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
+    }
+
+    /// The same, with TLS.
+    pub(crate) fn https_url(&self, name: &str) -> String {
+        format!("https://{}/{name}", self.address)
     }
 
     /// Everything so far.
@@ -161,7 +179,7 @@ impl Receiver {
 }
 
 /// Answers the requests of one connection.
-fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
+fn serve(stream: impl Read + Write, shared: &Shared) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let heard = request(&mut reader)?;
@@ -172,8 +190,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
             state = shared.changed.wait(state).ok()?;
         }
         drop(state);
-        let mut writer = stream;
+        let writer = reader.get_mut();
         writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
+        writer.flush().ok()?;
     }
 }
 

@@ -121,7 +121,7 @@ impl<P: Processor> Processor for Broken<P> {
         self.stage.timer(timer, cx)
     }
 
-    fn completion(&mut self, completion: P::Completion, cx: &mut Context<'_, P::Effect>) -> Result<(), Poison> {
+    fn completion(&mut self, completion: &P::Completion, cx: &mut Context<'_, P::Effect>) -> Result<(), Poison> {
         self.stage.completion(completion, cx)
     }
 

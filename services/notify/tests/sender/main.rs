@@ -91,10 +91,11 @@ fn attempt(link: &str, within: PromDuration) -> Attempt {
         deadline: NOW + within,
         follow_redirects: true,
         headers: vec![
-            ("User-Agent", "Alertmanager/0.34.0".into()),
-            ("Idempotency-Key", "key".into()),
+            (hyper::header::USER_AGENT, "Alertmanager/0.34.0".into()),
+            (hyper::header::HeaderName::from_static("idempotency-key"), "key".into()),
         ],
         body: b"{\"version\":\"4\"}\n".to_vec(),
+        voids: 0,
     }
 }
 

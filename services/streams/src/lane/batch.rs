@@ -124,14 +124,15 @@ impl<P: Processor> Lane<P> {
                 self.input(partition, batch, None, None, P::restored).is_ok()
             }
             Next::Completion(completion) => {
-                self.undo_of(partition, batch).completions.push(completion.clone());
+                self.undo_of(partition, batch);
                 batch.progress.other += 1;
                 if let Err(poison) = self.input(partition, batch, None, None, |stage, cx| {
-                    stage.completion(completion, cx)
+                    stage.completion(&completion, cx)
                 }) {
                     let letter = self.letter(partition, "completion", &poison);
                     self.bury(batch, Vec::new(), letter);
                 }
+                self.undo_of(partition, batch).completions.push(completion);
                 true
             }
             Next::Fire(timer) => {
@@ -242,12 +243,12 @@ impl<P: Processor> Lane<P> {
         self.undo_of(partition, batch);
         batch.progress.timers += 1;
         let outcome = self.input(partition, batch, None, Some(timer), |stage, cx| stage.timer(timer, cx));
-        let state = self
-            .tasks
-            .get(&partition)
-            .and_then(|task| task.store.get(&timer.key))
-            .map(|s| s.bytes.to_vec());
         if let Err(poison) = outcome {
+            let state = self
+                .tasks
+                .get(&partition)
+                .and_then(|task| task.store.get(&timer.key))
+                .map(|stored| stored.bytes.to_vec());
             let letter = DeadLetter {
                 value: state.unwrap_or_default(),
                 ..self.letter(partition, "timer", &poison)

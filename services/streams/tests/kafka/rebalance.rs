@@ -94,7 +94,7 @@ impl Processor for Telling {
         Ok(())
     }
 
-    fn completion(&mut self, (): (), _: &mut Context<'_, ()>) -> Result<(), Poison> {
+    fn completion(&mut self, (): &(), _: &mut Context<'_, ()>) -> Result<(), Poison> {
         Ok(())
     }
 }

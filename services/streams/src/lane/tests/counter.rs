@@ -128,15 +128,15 @@ impl Processor for Counter {
         Ok(())
     }
 
-    fn completion(&mut self, done: StateKey, cx: &mut Context<'_, Send>) -> Result<(), Poison> {
+    fn completion(&mut self, done: &StateKey, cx: &mut Context<'_, Send>) -> Result<(), Poison> {
         let refused = format!("={COMPLETION_REFUSED} ");
         if cx
-            .get(&done)
+            .get(done)
             .is_some_and(|sent| String::from_utf8_lossy(sent.bytes).contains(&refused))
         {
             return Err(Poison::Malformed("told to".to_owned()));
         }
-        cx.delete(&done);
+        cx.delete(done);
         Ok(())
     }
 
