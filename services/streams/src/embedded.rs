@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use alert::Timestamp;
+use alert::{PromDuration, Timestamp};
 
 use self::folder::Folder;
 pub use self::folder::OpenError;
@@ -157,9 +157,16 @@ impl Drop for EmbeddedLog {
     }
 }
 
+/// Longer than most receivers take to answer while many are told at once, and soon enough that a crash repeats little.
+const COMPLETION_WAIT: PromDuration = PromDuration::from_millis(10);
+
 impl Log for EmbeddedLog {
     fn now(&self) -> Timestamp {
         self.shared.now()
+    }
+
+    fn completion_wait(&self) -> PromDuration {
+        COMPLETION_WAIT
     }
 
     fn create_topics(&self, topics: &[NewTopic]) -> Result<(), LogError> {

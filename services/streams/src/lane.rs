@@ -24,6 +24,7 @@ use alert::Timestamp;
 use processor::{Attention, Processor};
 
 use crate::log::{Event, Join, Log, LogError, Member};
+use effects::Gathering;
 use phase::{Phase, Task};
 use table_feed::TableFeed;
 
@@ -81,6 +82,7 @@ pub struct Lane<P: Processor> {
     effects: Box<dyn Effects<P::Effect>>,
     completions: Receiver<(u32, P::Completion)>,
     report: Completions<P::Completion>,
+    gathering: Gathering,
     topics: BTreeMap<&'static str, u32>,
     status: Arc<LaneStatus>,
     now: Timestamp,
@@ -141,6 +143,7 @@ impl<P: Processor> Lane<P> {
             tasks: BTreeMap::new(),
             effects,
             completions,
+            gathering: report.gathering(),
             report,
             topics,
             status: Arc::new(LaneStatus::new(P::NAME, &config.lane)),
@@ -243,7 +246,8 @@ impl<P: Processor> Lane<P> {
         given_up
     }
 
-    /// How long a step may wait: not at all while there is work in hand, and not past the next timer.
+    /// How long a step may wait: not at all while there is work in hand, and not past the next timer or the time when the
+    /// completions that gather are taken up.
     fn idle_wait(&self) -> Duration {
         if self.tasks.values().any(Task::has_work) {
             return Duration::ZERO;
@@ -251,6 +255,12 @@ impl<P: Processor> Lane<P> {
         let now = self.log.now();
         let next = self.tasks.values().filter_map(|task| task.store.next_due()).min();
         let until = next.map_or(self.wait, |due| due.saturating_since(now).as_std());
+        let until = if self.gathering.is_on() {
+            let gathered = self.completions_taken + self.log.completion_wait();
+            until.min(gathered.saturating_since(now).as_std())
+        } else {
+            until
+        };
         until.clamp(Duration::from_millis(1), self.wait)
     }
 
@@ -337,14 +347,21 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    /// Completions are gathered where a transaction costs much; one that comes after a pause is taken up at once.
+    /// Completions are gathered, for a transaction costs more than a record of it; one that comes after a pause is taken up at
+    /// once.
     fn take_in_shared_completions(&mut self) {
-        if self.log.now().saturating_since(self.completions_taken) >= self.log.completion_wait() {
-            self.take_in_completions();
+        if self.log.now().saturating_since(self.completions_taken) < self.log.completion_wait() {
+            return;
+        }
+        self.gathering.end();
+        if self.take_in_completions() {
+            self.gathering.begin();
         }
     }
 
-    fn take_in_completions(&mut self) {
+    /// Whether there were any.
+    fn take_in_completions(&mut self) -> bool {
+        let mut any = false;
         while let Ok((partition, completion)) = self.completions.try_recv() {
             self.completions_taken = self.log.now();
             // A partition that is gone has an owner that finds the attempt in flight and decides anew. One that restores or
@@ -352,7 +369,9 @@ impl<P: Processor> Lane<P> {
             if let Some(task) = self.tasks.get_mut(&partition) {
                 task.completions.push_back(completion);
             }
+            any = true;
         }
+        any
     }
 
     /// Goes on with partitions that waited for a config version which has come.

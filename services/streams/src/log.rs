@@ -185,7 +185,7 @@ pub trait Log: Send + Sync + Debug {
         self.reader(from)
     }
 
-    /// How long a completion may wait for others to share its transaction, where a transaction costs much.
+    /// How long a completion may wait for others to share its transaction.
     fn completion_wait(&self) -> PromDuration {
         PromDuration::ZERO
     }

@@ -1,5 +1,7 @@
 //! What a stage asks for after a commit: who carries it out, and how the lane learns what became of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -31,21 +33,55 @@ impl<E> Effects<E> for NoEffects {
 pub struct Completions<C> {
     sender: Sender<(u32, C)>,
     waker: Option<Waker>,
+    gathering: Gathering,
+}
+
+/// Whether the lane gathers completions: it looks for them by itself soon, and need not be woken.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gathering(Arc<AtomicBool>);
+
+impl Gathering {
+    pub(super) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whoever reports from now on wakes the lane. It must look once more: one that has just reported did not.
+    pub(super) fn end(&self) {
+        self.0.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
 }
 
 impl<C> Completions<C> {
     /// To whoever holds the other end, who is woken where that can be.
     pub fn new(sender: Sender<(u32, C)>, waker: Option<Waker>) -> Self {
-        Self { sender, waker }
+        Self {
+            sender,
+            waker,
+            gathering: Gathering::default(),
+        }
     }
 
-    /// Reports one; the lane takes it up at once where its log lets it be woken. A lane that is gone needs none.
+    /// Reports one. Where the log lets the lane be woken it takes the first one up at once, and those behind it together, a
+    /// [`Log::completion_wait`](crate::Log::completion_wait) later. A lane that is gone needs none.
     pub fn send(&self, partition: u32, completion: C) {
-        if self.sender.send((partition, completion)).is_ok()
-            && let Some(wake) = &self.waker
+        if self.sender.send((partition, completion)).is_err() {
+            return;
+        }
+        fence(Ordering::SeqCst);
+        if let Some(wake) = &self.waker
+            && !self.gathering.is_on()
         {
             wake();
         }
+    }
+
+    pub(super) fn gathering(&self) -> Gathering {
+        self.gathering.clone()
     }
 }
 
@@ -54,6 +90,7 @@ impl<C> Clone for Completions<C> {
         Self {
             sender: self.sender.clone(),
             waker: self.waker.clone(),
+            gathering: self.gathering.clone(),
         }
     }
 }
