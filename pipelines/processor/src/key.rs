@@ -1,11 +1,10 @@
 //! A key of the state.
 
-use std::sync::Arc;
-
 use alert::GroupHash;
+use smallvec::SmallVec;
 
-/// What nearly every key is no longer than: it is put together without memory of its own.
-const SHORT: usize = 64;
+/// What most keys are no longer than: those take no memory of their own, and a key is no larger than a cache line.
+const SHORT: usize = 48;
 
 /// A key of the state: the group's hash, a kind, and what tells several of that kind apart. Ordered bytewise, so that a
 /// group's records lie together.
@@ -13,7 +12,7 @@ const SHORT: usize = 64;
 pub struct StateKey {
     /// What it begins with: the keys of two groups are told apart by it, without a look at their bytes.
     front: u64,
-    bytes: Arc<[u8]>,
+    bytes: SmallVec<[u8; SHORT]>,
 }
 
 impl StateKey {
@@ -24,18 +23,13 @@ impl StateKey {
 
     /// The key of one of several records of `kind` in a group.
     pub fn with(group: GroupHash, kind: u8, rest: &[u8]) -> Self {
-        let mut room = [0; SHORT];
-        let len = group.0.len() + 1 + rest.len();
-        let Some(bytes) = room.get_mut(..len) else {
-            return Self::from_bytes(&[&group.0, [kind].as_slice(), rest].concat());
-        };
-        let (hash, behind) = bytes.split_at_mut(group.0.len());
-        hash.copy_from_slice(&group.0);
-        if let Some((to, behind)) = behind.split_first_mut() {
-            *to = kind;
-            behind.copy_from_slice(rest);
+        let mut bytes = SmallVec::from_slice(&group.0);
+        bytes.push(kind);
+        bytes.extend_from_slice(rest);
+        Self {
+            front: front(&group.0),
+            bytes,
         }
-        Self::from_bytes(bytes)
     }
 
     /// A key as it stands in a changelog.
