@@ -5,7 +5,7 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use apache_avro::writer::datum::GenericDatumWriter;
-use schemas::{IncidentHead, JournalHead, RECORDS};
+use schemas::{IncidentHead, JournalHead, JournalLine, RECORDS};
 use serde_json::Value;
 
 use crate::{goldens, samples, state_samples};
@@ -28,6 +28,13 @@ fn all_versions_of_a_record_read_each_other() {
             }
         }
     }
+}
+
+#[test]
+fn a_journal_line_is_the_entry_with_its_texts_borrowed() {
+    let bytes = schemas::encode(&samples::journal_entry()).expect("it is written");
+    let line = JournalLine::decode(&bytes).expect("it is read");
+    assert_eq!(line.encode().expect("it is written again"), bytes);
 }
 
 /// What others read our topics with: Avro's own implementation, which shares no code with what writes them here.

@@ -157,7 +157,7 @@ impl Drop for EmbeddedLog {
     }
 }
 
-/// Longer than most receivers take to answer while many are told at once, and soon enough that a crash repeats little.
+/// At a thousand messages a second ten outcomes share a transaction. A crash meanwhile makes possible duplicates of them.
 const COMPLETION_WAIT: PromDuration = PromDuration::from_millis(10);
 
 impl Log for EmbeddedLog {

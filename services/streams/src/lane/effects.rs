@@ -100,3 +100,33 @@ impl<C> std::fmt::Debug for Completions<C> {
         f.debug_struct("Completions").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn who_reports_wakes_the_lane_unless_it_gathers() {
+        let (sender, received) = channel();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let waker: Waker = Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let completions = Completions::new(sender, Some(waker));
+        let (gathering, effect) = (completions.gathering(), completions.clone());
+        for (place, wakes) in [(0, 1), (1, 1), (2, 2)] {
+            match place {
+                1 => gathering.begin(),
+                2 => gathering.end(),
+                _ => {}
+            }
+            effect.send(7, place);
+            assert_eq!(woken.load(Ordering::Relaxed), wakes, "report {place}");
+            assert_eq!(received.try_recv(), Ok((7, place)));
+        }
+    }
+}
