@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use alert::Timestamp;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::{Meta, Poison, StateKey, Store, Stored, Timers};
+use crate::{Meta, Poison, StateKey, Store, Stored, Timer, Timers};
 
 /// The versions of the tables a transaction sees: topic → offset of the newest change plus one.
 pub type Tables = BTreeMap<&'static str, i64>;
@@ -54,6 +54,8 @@ pub struct Applied<E> {
     pub outputs: Vec<Output>,
     /// Effects to release after the commit, in order.
     pub effects: Vec<E>,
+    /// Timers that it armed for its own time: what they do is the other half of what it did. Some may be disarmed again.
+    pub due_now: Vec<Timer>,
 }
 
 /// A stage's hands while it applies one input.
@@ -110,6 +112,13 @@ impl<E> Context<'_, E> {
 
     /// Stores a value with its timers.
     pub fn put(&mut self, key: StateKey, timers: &Timers, bytes: &[u8]) {
+        let now = self.origin.now;
+        let due_now = timers.iter().filter(|(_, due)| *due == now).map(|(kind, due)| Timer {
+            due,
+            key: key.clone(),
+            kind,
+        });
+        self.applied.due_now.extend(due_now);
         self.store.put(key, timers, bytes);
     }
 
@@ -179,6 +188,7 @@ pub fn apply<E, T>(
         let applied = Applied {
             outputs: Vec::new(),
             effects: Vec::new(),
+            due_now: Vec::new(),
         };
         let mut cx = Context {
             origin,

@@ -5,6 +5,7 @@
 //! partition is only ever given up between transactions, and a table only ever changes between them.
 
 mod batch;
+mod dead_letters;
 mod effects;
 mod phase;
 mod restore;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use alert::Timestamp;
+use alert::{PromDuration, Timestamp};
 use processor::{Attention, Processor};
 
 use crate::log::{Event, Join, Log, LogError, Member};
@@ -92,6 +93,8 @@ pub struct Lane<P: Processor> {
     turn: u32,
     /// How many records the last transaction had: about so many has the next.
     sent: usize,
+    /// How long the last commit took, by the log's clock.
+    committing: PromDuration,
     /// The longest a pass waits for something to do.
     wait: Duration,
     /// How often a restore was put off.
@@ -153,6 +156,7 @@ impl<P: Processor> Lane<P> {
             idle_since: None,
             turn: 0,
             sent: 0,
+            committing: PromDuration::default(),
             wait,
             put_off: 0,
             anew: false,

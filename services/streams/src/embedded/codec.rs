@@ -229,6 +229,14 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// Put together in a buffer that is empty.
+    pub(super) fn within(buffer: Vec<u8>) -> Self {
+        Self {
+            bytes: buffer,
+            ..Self::default()
+        }
+    }
+
     /// Adds a record, whose offset is greater than the last one's.
     pub(super) fn push(&mut self, record: &Record) {
         let meta = record.meta.map(|meta| meta.encode());

@@ -58,9 +58,10 @@ pub(super) struct Frame {
     pub(super) batch: Vec<u8>,
 }
 
-/// A buffer for a batch, with room for its head.
-pub(super) fn buffer() -> Vec<u8> {
-    vec![0; HEAD_BYTES]
+/// Leaves room for a batch's head at the front of an empty buffer.
+pub(super) fn begin(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.resize(HEAD_BYTES, 0);
+    buffer
 }
 
 fn seal(buffer: &mut [u8], stamp: Stamp) {
@@ -287,7 +288,7 @@ mod tests {
     }
 
     fn batch(text: &str) -> Vec<u8> {
-        let mut buffer = buffer();
+        let mut buffer = begin(Vec::new());
         buffer.extend(text.as_bytes());
         buffer
     }

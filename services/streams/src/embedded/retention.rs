@@ -80,7 +80,7 @@ fn is_old(topic: &TopicNote, last: &SegmentNote, now: i64) -> bool {
 /// The log takes nothing any more.
 pub(super) fn commit(shared: &Shared, op: &Op<'_>) -> Result<(), String> {
     let now = shared.clock.now();
-    let mut batch = Batch::new();
+    let mut batch = Batch::within(Vec::new());
     batch.op(op);
     shared
         .store

@@ -19,8 +19,37 @@ use crate::log::{AppendDone, LogError, NewRecord, NewTopic};
 const QUEUE_BYTES: usize = 64 << 20;
 /// What goes into one batch; enough for a sync to cost little beside it.
 const BATCH_BYTES: usize = 8 << 20;
+/// What is kept of buffers that were written.
+const SPARE_BYTES: usize = 4 << 20;
 /// What a record costs beside its bytes, so that a flood of empty ones is bounded too.
 const RECORD_COST: usize = 100;
+
+/// Buffers of former batches, to be filled again by whoever writes: one of each partition and the journal's, and some larger
+/// ones after a burst.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Spare {
+    /// An empty buffer, mostly with room.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    /// Keeps a buffer, unless there are enough.
+    pub(super) fn keep(&mut self, mut buffer: Vec<u8>) {
+        let bytes = self.bytes + buffer.capacity();
+        if bytes <= SPARE_BYTES {
+            buffer.clear();
+            self.buffers.push(buffer);
+            self.bytes = bytes;
+        }
+    }
+}
 
 /// The log's clock.
 #[derive(Debug)]
@@ -107,7 +136,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     state: Mutex<State>,
     /// Held over check, write and publication: whoever holds it sees no commit half done. Taken before `state`.
-    writing: Mutex<()>,
+    writing: Mutex<Spare>,
     queue: Mutex<Queue>,
     queued: Condvar,
     pub(super) syncing: Syncing,
@@ -157,12 +186,12 @@ impl Shared {
         lock(&self.state)
     }
 
-    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn writing(&self) -> MutexGuard<'_, Spare> {
         lock(&self.writing)
     }
 
     /// The right to write at once: where nobody writes and nothing waits.
-    pub(super) fn try_writing(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(super) fn try_writing(&self) -> Option<MutexGuard<'_, Spare>> {
         let guard = self.writing.try_lock().ok()?;
         let queue = lock(&self.queue);
         (queue.jobs.is_empty() && !queue.stop).then_some(guard)
@@ -241,6 +270,18 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_are_kept_up_to_a_limit_and_come_back_empty() {
+        let mut spare = Spare::default();
+        let half = || vec![7; SPARE_BYTES / 2];
+        (0..3).for_each(|_| spare.keep(half()));
+        let taken = [(); 3].map(|()| spare.take());
+        assert!(taken.iter().all(Vec::is_empty));
+        assert_eq!(taken.map(|buffer| buffer.capacity() > 0), [true, true, false]);
+        spare.keep(half());
+        assert!(spare.take().capacity() > 0, "what was taken makes room");
+    }
 
     #[test]
     fn the_clock_does_not_lag_behind_the_machines() {

@@ -55,16 +55,10 @@ struct Planned {
 }
 
 impl Batch {
-    pub(super) fn new() -> Self {
-        Self::with_room(0)
-    }
-
-    /// One that will take about so many bytes.
-    pub(super) fn with_room(bytes: usize) -> Self {
-        let mut buffer = journal::buffer();
-        buffer.reserve(bytes);
+    /// Put together in a buffer that is empty.
+    pub(super) fn within(buffer: Vec<u8>) -> Self {
         Self {
-            buffer,
+            buffer: journal::begin(buffer),
             runs: Vec::new(),
         }
     }
@@ -90,8 +84,13 @@ impl Batch {
     }
 
     /// The runs that were added, in their order.
-    pub(super) fn into_runs(self) -> impl Iterator<Item = Vec<u8>> {
-        self.runs.into_iter().map(|planned| planned.runs)
+    pub(super) fn runs_of(&self) -> impl Iterator<Item = &[u8]> {
+        self.runs.iter().map(|planned| planned.runs.as_slice())
+    }
+
+    /// What it was put together in.
+    pub(super) fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
+        std::iter::once(self.buffer).chain(self.runs.into_iter().map(|planned| planned.runs))
     }
 }
 
@@ -127,7 +126,7 @@ impl Store {
             Journal::begin(
                 &journals,
                 1,
-                &mut journal::buffer(),
+                &mut journal::begin(Vec::new()),
                 Stamp {
                     sequence,
                     synced,
@@ -169,7 +168,7 @@ impl Store {
             // A batch is torn in the last file only.
             writing.journal.file().sync_data().map_err(say)?;
             self.reached(writing, writing.sequence)?;
-            let mut buffer = journal::buffer();
+            let mut buffer = journal::begin(Vec::new());
             known(&mut buffer);
             let stamp = writing.stamp(clock);
             let next = writing.journal.next(&mut buffer, stamp).map_err(say)?;

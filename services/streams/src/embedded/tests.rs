@@ -331,7 +331,7 @@ fn a_torn_batch_is_damage_only_if_it_was_synced() {
         // It is not synced each time, and may lag.
         let mark = std::fs::read(folder.path().join("mark")).unwrap();
         let write = |store: &Store, name: char| {
-            let mut batch = Batch::new();
+            let mut batch = Batch::within(Vec::new());
             let note = TopicNote {
                 id: u32::from(name),
                 partitions: 1,

@@ -17,7 +17,7 @@ use processor::Record;
 use super::codec::Runs;
 use super::op::Op;
 use super::retention;
-use super::shared::{Job, Shared, Ticket};
+use super::shared::{Job, Shared, Spare, Ticket};
 use super::state::{State, Topic};
 use super::store::Batch;
 use super::topics;
@@ -27,8 +27,6 @@ use crate::log::{AppendDone, Committed, LogError, NewRecord};
 const MAINTENANCE: Duration = Duration::from_secs(1);
 /// A record's limit, with room over the project's `MAX_RECORD_BYTES`; Kafka's default is the same.
 const MAX_RECORD: usize = 1 << 20;
-/// Enough for what a batch says of a partition, beside its records; mostly more.
-const OP_BYTES: usize = 128;
 /// Far above any key of ours.
 const MAX_KEY: usize = 60_000;
 
@@ -36,8 +34,8 @@ const MAX_KEY: usize = 60_000;
 pub(super) fn run(shared: &Shared) {
     let mut maintained = Instant::now();
     while let Some(jobs) = shared.take(MAINTENANCE) {
-        let guard = shared.writing();
-        write(shared, jobs);
+        let mut guard = shared.writing();
+        write(shared, &mut guard, jobs);
         if maintained.elapsed() >= MAINTENANCE {
             maintained = Instant::now();
             if let Err(why) = retention::maintain(shared) {
@@ -51,25 +49,25 @@ pub(super) fn run(shared: &Shared) {
 
 /// Writes a job at once where nobody writes and nothing waits, else leaves it to the writer's thread.
 pub(super) fn hand_in(shared: &Shared, job: Job) -> Result<(), Box<(Job, LogError)>> {
-    if let Some(_writing) = shared.try_writing() {
-        write(shared, vec![job]);
+    if let Some(mut writing) = shared.try_writing() {
+        write(shared, &mut writing, vec![job]);
         return Ok(());
     }
     shared.submit(job)
 }
 
 /// Carries out jobs in their order. Only one thread may: whoever calls holds [`Shared::writing`].
-pub(super) fn write(shared: &Shared, jobs: Vec<Job>) {
+fn write(shared: &Shared, spare: &mut Spare, jobs: Vec<Job>) {
     let mut together = Vec::new();
     for job in jobs {
         match job {
             Job::Append { .. } | Job::Commit { .. } => together.push(job),
             Job::Create { topics, reply } => {
-                records(shared, std::mem::take(&mut together));
+                records(shared, spare, std::mem::take(&mut together));
                 answer(&reply, topics::create(shared, &topics));
             }
             Job::Op { op, reply } => {
-                records(shared, std::mem::take(&mut together));
+                records(shared, spare, std::mem::take(&mut together));
                 let done = retention::commit(shared, &op);
                 if let Err(why) = &done {
                     shared.die(why.clone());
@@ -78,7 +76,7 @@ pub(super) fn write(shared: &Shared, jobs: Vec<Job>) {
             }
         }
     }
-    records(shared, together);
+    records(shared, spare, together);
 }
 
 /// Whoever asked may be gone.
@@ -118,7 +116,7 @@ struct Added {
     records: Vec<Arc<Record>>,
 }
 
-fn records(shared: &Shared, jobs: Vec<Job>) {
+fn records(shared: &Shared, spare: &mut Spare, jobs: Vec<Job>) {
     if jobs.is_empty() {
         return;
     }
@@ -128,7 +126,7 @@ fn records(shared: &Shared, jobs: Vec<Job>) {
     {
         let mut state = shared.state();
         for job in jobs {
-            plan.job(&mut state, job, now, room, shared.segment_bytes());
+            plan.job(&mut state, spare, job, now, (room, shared.segment_bytes()));
         }
     }
     for (answer, error) in std::mem::take(&mut plan.refused) {
@@ -138,9 +136,10 @@ fn records(shared: &Shared, jobs: Vec<Job>) {
         return;
     }
     let answers = std::mem::take(&mut plan.answers);
-    match put(shared, &mut plan, now) {
+    match put(shared, spare, &mut plan, now) {
         Ok((batch, sequence)) => {
-            publish(shared, plan, batch, now);
+            publish(shared, plan, &batch, now);
+            batch.into_buffers().for_each(|buffer| spare.keep(buffer));
             let mut appended = Vec::new();
             for given in answers {
                 match given {
@@ -169,7 +168,7 @@ impl Answer {
 }
 
 impl Plan {
-    fn job(&mut self, state: &mut State, job: Job, now: i64, room: retention::Room, limit: u64) {
+    fn job(&mut self, state: &mut State, spare: &mut Spare, job: Job, now: i64, (room, limit): (retention::Room, u64)) {
         match job {
             Job::Append { records, done } => {
                 let allowed = state.alive().and_then(|()| room.append()).and_then(|()| {
@@ -180,7 +179,7 @@ impl Plan {
                 });
                 match allowed.and_then(|()| check(state, &records)) {
                     Ok(topics) => {
-                        let offsets = self.add(state, records, topics, now, limit);
+                        let offsets = self.add(state, spare, (records, topics), now, limit);
                         self.answers.push(Answer::Append(done, offsets));
                     }
                     Err(error) => self.refused.push((Answer::Append(done, Vec::new()), error)),
@@ -198,7 +197,7 @@ impl Plan {
                     .and_then(|()| check(state, &records));
                 match allowed {
                     Ok(topics) => {
-                        self.add(state, records, topics, now, limit);
+                        self.add(state, spare, (records, topics), now, limit);
                         self.commit(state, ticket, offsets);
                         self.answers.push(Answer::Commit(reply));
                     }
@@ -232,12 +231,19 @@ impl Plan {
     }
 
     /// Gives records their offsets. They were checked, and `topics` are the ids of theirs.
-    fn add(&mut self, state: &mut State, records: Vec<NewRecord>, topics: Vec<u32>, now: i64, limit: u64) -> Vec<i64> {
+    fn add(
+        &mut self,
+        state: &mut State,
+        spare: &mut Spare,
+        (records, topics): (Vec<NewRecord>, Vec<u32>),
+        now: i64,
+        limit: u64,
+    ) -> Vec<i64> {
         let mut offsets = Vec::with_capacity(records.len());
         for (new, id) in records.into_iter().zip(topics) {
             let place = match self.places.get(&(id, new.partition)) {
                 Some(place) => *place,
-                None => match self.begin(state, &new, now, limit) {
+                None => match self.begin(state, spare, &new, now, limit) {
                     Some(place) => place,
                     None => continue,
                 },
@@ -263,7 +269,7 @@ impl Plan {
     }
 
     /// The first record of the batch for a partition: where it goes.
-    fn begin(&mut self, state: &mut State, new: &NewRecord, now: i64, limit: u64) -> Option<usize> {
+    fn begin(&mut self, state: &mut State, spare: &mut Spare, new: &NewRecord, now: i64, limit: u64) -> Option<usize> {
         let topic = state.topics.get(&*new.topic)?;
         let (id, partition) = (topic.note.id, topic.partition(new.partition)?);
         let last = partition.segments.last().map(|segment| &segment.note);
@@ -278,7 +284,7 @@ impl Plan {
             segment,
             begun: last.is_none(),
             at,
-            runs: Runs::default(),
+            runs: Runs::within(spare.take()),
             records: Vec::new(),
         });
         let place = self.added.len() - 1;
@@ -336,9 +342,8 @@ fn check(state: &State, records: &[NewRecord]) -> Result<Vec<u32>, LogError> {
 }
 
 /// Writes it; gives back the runs, which tell how the segments have grown, and the batch's number.
-fn put(shared: &Shared, plan: &mut Plan, now: i64) -> Result<(Batch, u64), String> {
-    let room: usize = plan.added.iter().map(|added| added.runs.len() + OP_BYTES).sum();
-    let mut batch = Batch::with_room(room + OP_BYTES * plan.offsets.len());
+fn put(shared: &Shared, spare: &mut Spare, plan: &mut Plan, now: i64) -> Result<(Batch, u64), String> {
+    let mut batch = Batch::within(spare.take());
     for added in &mut plan.added {
         let (topic, partition, number) = (added.id, added.partition, added.segment);
         if added.begun {
@@ -367,10 +372,10 @@ fn put(shared: &Shared, plan: &mut Plan, now: i64) -> Result<(Batch, u64), Strin
 }
 
 /// Shows what is written now, all of it at once.
-fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
+fn publish(shared: &Shared, plan: Plan, batch: &Batch, now: i64) {
     let mut state = shared.state();
     let mut touched = BTreeSet::new();
-    for (added, runs) in plan.added.into_iter().zip(batch.into_runs()) {
+    for (added, runs) in plan.added.into_iter().zip(batch.runs_of()) {
         if added.begun {
             let begun = Op::Begun {
                 topic: added.id,
@@ -382,7 +387,7 @@ fn publish(shared: &Shared, plan: Plan, batch: Batch, now: i64) {
         if let Some(topic) = state.topics.get_mut(&*added.topic) {
             let room = topic.tail_room();
             if let Some(partition) = topic.partition_mut(added.partition) {
-                partition.grow(&runs);
+                partition.grow(runs);
                 added
                     .records
                     .into_iter()

@@ -1,15 +1,15 @@
 //! One pass of applying: records, completions, due timers and sweep slices, each partition in time order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use alert::partition_for;
-use processor::{Applied, Context, Meta, Origin, Output, Poison, Processor, Record, Timer, apply};
-use schemas::{DeadLetter, MAX_RECORD_BYTES, topics};
+use alert::{Timestamp, partition_for};
+use processor::{Applied, Context, Origin, Output, Poison, Processor, Record, Timer, apply};
+use schemas::{DeadLetter, MAX_RECORD_BYTES};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::phase::{AtEnd, Phase, Sweep};
-use super::settings::Sabotage;
+use super::phase::{AtEnd, Phase, Sweep, Task};
+use super::settings::{LONGEST_PASS, Sabotage};
 use super::{Budget, Lane, Progress};
 use crate::log::NewRecord;
 
@@ -34,6 +34,7 @@ pub(super) struct Undo<C> {
     pub(super) next: i64,
     pub(super) greet: bool,
     pub(super) sweep: Sweep,
+    pub(super) halves: BTreeSet<Timer>,
 }
 
 impl<E, C> Batch<E, C> {
@@ -59,7 +60,7 @@ enum Next<C> {
     Nothing,
 }
 
-type BatchOf<P> = Batch<<P as Processor>::Effect, <P as Processor>::Completion>;
+pub(super) type BatchOf<P> = Batch<<P as Processor>::Effect, <P as Processor>::Completion>;
 
 impl<P: Processor> Lane<P> {
     /// Applies what the budget allows. Partitions take turns at being first.
@@ -67,9 +68,7 @@ impl<P: Processor> Lane<P> {
         let mut batch = Batch::new(self.sent);
         let mut budget = budget;
         let began = self.log.now();
-        for task in self.tasks.values_mut() {
-            task.begin_pass(self.now);
-        }
+        let may_take = self.config.commit_after.max(self.committing.min(LONGEST_PASS));
         let mut order: Vec<u32> = self
             .tasks
             .values()
@@ -89,7 +88,7 @@ impl<P: Processor> Lane<P> {
             {
                 continue;
             }
-            while self.log.now().saturating_since(began) < self.config.commit_after
+            while (self.log.now().saturating_since(began) < may_take || self.is_half_done(partition))
                 && self.apply_next(partition, &mut budget, &mut batch)
             {}
             if budget.completions_of.is_none() {
@@ -97,6 +96,12 @@ impl<P: Processor> Lane<P> {
             }
         }
         batch
+    }
+
+    /// Whether only other halves of what this pass has applied are left: to leave them costs their hop a transaction.
+    fn is_half_done(&mut self, partition: u32) -> bool {
+        let task = self.tasks.get_mut(&partition).filter(|task| task.in_hand.is_empty());
+        task.is_some_and(|task| task.next_half().is_some())
     }
 
     /// Fires the timers of a partition that are due now; what is unread goes first, in the next pass.
@@ -148,8 +153,7 @@ impl<P: Processor> Lane<P> {
     }
 
     /// Completions first (they free slots), then whichever is earlier: a due timer or the next record. At a tie the
-    /// record goes first; with nothing in hand a timer fires only at the inbox's end, or with the record of this pass that armed
-    /// it for now.
+    /// record goes first; with nothing in hand a timer fires only at the inbox's end, or with the record whose other half it is.
     fn next(&mut self, partition: u32, budget: &Budget) -> Next<P::Completion> {
         let version = self.stage.config_version();
         let sabotage = self.config.sabotage;
@@ -169,24 +173,10 @@ impl<P: Processor> Lane<P> {
             .next_due()
             .filter(|due| *due <= now && budget.timers > 0)
             .and_then(|_| task.store.next_timer());
-        let unread = task.in_hand.front().map(|record| record.appended);
-        if let Some(timer) = due {
-            let before_unread = match unread {
-                Some(appended) => timer.due < appended || sabotage == Some(Sabotage::FireTimersAheadOfInput),
-                None if sabotage == Some(Sabotage::FireTimersAheadOfInput) => true,
-                None if budget.records > 0 && task.goes_with_its_record(timer.due, now) => true,
-                None => match task.is_at_end(timer.due, now, position.unwrap_or(task.next)) {
-                    AtEnd::Yes => true,
-                    AtEnd::Unknown => return Next::Nothing,
-                    AtEnd::GaveUp => {
-                        metrics::counter!("streams_timers_fired_blind_total", "stage" => P::NAME).increment(1);
-                        true
-                    }
-                },
-            };
-            if before_unread {
-                return Next::Fire(timer);
-            }
+        if let Some(timer) = due
+            && let Some(timer) = Self::fires(task, timer, now, position, budget, sabotage)
+        {
+            return Next::Fire(timer);
         }
         if budget.records == 0 {
             return Next::Nothing;
@@ -199,6 +189,35 @@ impl<P: Processor> Lane<P> {
             return Next::Wait(needs, record.offset);
         }
         task.in_hand.pop_front().map_or(Next::Nothing, Next::Apply)
+    }
+
+    /// Which timer fires now, where this one is due before all others.
+    fn fires(
+        task: &mut Task<P::Completion>,
+        timer: Timer,
+        now: Timestamp,
+        position: Option<i64>,
+        budget: &Budget,
+        sabotage: Option<Sabotage>,
+    ) -> Option<Timer> {
+        if sabotage == Some(Sabotage::FireTimersAheadOfInput) {
+            return Some(timer);
+        }
+        if let Some(unread) = task.in_hand.front() {
+            return (timer.due < unread.appended).then_some(timer);
+        }
+        let halves_fire = budget.records > 0;
+        if halves_fire && task.halves.contains(&timer) {
+            return Some(timer);
+        }
+        match task.is_at_end(timer.due, now, position.unwrap_or(task.next)) {
+            AtEnd::Yes => Some(timer),
+            AtEnd::Unknown => halves_fire.then(|| task.next_half()).flatten(),
+            AtEnd::GaveUp => {
+                metrics::counter!("streams_timers_fired_blind_total", "stage" => P::NAME).increment(1);
+                Some(timer)
+            }
+        }
     }
 
     fn apply_record(&mut self, partition: u32, record: Arc<Record>, batch: &mut BatchOf<P>) -> bool {
@@ -220,20 +239,12 @@ impl<P: Processor> Lane<P> {
             Err(poison) => Some(poison),
         };
         if let Some(poison) = refused {
-            let letter = DeadLetter {
-                partition: i32::try_from(partition).unwrap_or(-1),
-                offset: record.offset,
-                appended: record.appended,
-                value: record.value.clone().unwrap_or_default(),
-                headers: text_headers(&record),
-                ..self.letter(partition, "malformed", &poison)
-            };
+            let letter = self.letter_of(&record, &poison);
             self.bury(batch, record.key.clone(), letter);
         }
         batch.progress.records += 1;
         if let Some(task) = self.tasks.get_mut(&partition) {
             task.next = record.offset + 1;
-            task.pass.applied = Some(record.appended);
         }
         self.undo_of(partition, batch).records.push(record);
         true
@@ -256,7 +267,7 @@ impl<P: Processor> Lane<P> {
             self.bury(batch, timer.key.as_bytes().to_vec(), letter);
         }
         if let Some(task) = self.tasks.get_mut(&partition) {
-            task.store.disarm(timer);
+            task.fired(timer);
         }
     }
 
@@ -321,7 +332,7 @@ impl<P: Processor> Lane<P> {
         };
         let stage = &mut self.stage;
         let savepoint = task.store.savepoint();
-        let (answer, applied) = apply(&mut task.store, origin, |cx| input(stage, cx))?;
+        let (answer, mut applied) = apply(&mut task.store, origin, |cx| input(stage, cx))?;
         let size = |output: &Output| output.value.as_ref().map_or(0, Vec::len);
         if let Some(large) = applied.outputs.iter().find(|output| size(output) > MAX_RECORD_BYTES) {
             // Nothing of this input has left memory yet: it is taken back whole and becomes a dead letter.
@@ -332,6 +343,9 @@ impl<P: Processor> Lane<P> {
                 size(large),
                 large.topic
             )));
+        }
+        if let Some(record) = record {
+            task.armed_with(record.appended, now, std::mem::take(&mut applied.due_now));
         }
         self.collect(partition, applied, batch);
         Ok(answer)
@@ -359,53 +373,6 @@ impl<P: Processor> Lane<P> {
         }
     }
 
-    fn letter(&self, partition: u32, reason: &str, poison: &Poison) -> DeadLetter {
-        let reason = if poison.to_string().starts_with("panic") {
-            "panic"
-        } else {
-            reason
-        };
-        DeadLetter {
-            stage: P::NAME.to_owned(),
-            reason: reason.to_owned(),
-            error: poison.to_string(),
-            topic: self.inbox(),
-            partition: i32::try_from(partition).unwrap_or(-1),
-            offset: self.tasks.get(&partition).map_or(-1, |task| task.next),
-            appended: self.now,
-            ..DeadLetter::default()
-        }
-    }
-
-    /// Sends an input that was refused to the dead letters, in the same transaction.
-    fn bury(&mut self, batch: &mut BatchOf<P>, key: Vec<u8>, mut letter: DeadLetter) {
-        tracing::warn!(
-            stage = P::NAME,
-            reason = letter.reason,
-            offset = letter.offset,
-            error = letter.error,
-            "dead letter"
-        );
-        metrics::counter!("streams_dead_letters_total", "stage" => P::NAME, "reason" => letter.reason.clone())
-            .increment(1);
-        letter.value.truncate(MAX_RECORD_BYTES / 2);
-        let meta = Meta {
-            now: self.now.millis(),
-            offset: letter.offset,
-            ..Meta::default()
-        };
-        // A letter is plain text and bytes, which always encode; were it not so, the reason is still kept.
-        let value = schemas::encode(&letter).unwrap_or_else(|error| error.to_string().into_bytes());
-        batch.outputs.push(NewRecord {
-            topic: topics::DEAD_LETTERS.into(),
-            partition: 0,
-            key,
-            value: Some(value),
-            meta: Some(meta),
-            headers: Vec::new(),
-        });
-    }
-
     /// How to take back what this pass does to a partition; noted before its first input.
     fn undo_of<'b>(&self, partition: u32, batch: &'b mut BatchOf<P>) -> &'b mut Undo<P::Completion> {
         let task = self.tasks.get(&partition);
@@ -415,6 +382,7 @@ impl<P: Processor> Lane<P> {
             next: task.map_or(0, |task| task.next),
             greet: task.is_some_and(|task| task.greet),
             sweep: task.map_or(Sweep::Done, |task| task.sweep.clone()),
+            halves: task.map(|task| task.halves.clone()).unwrap_or_default(),
         })
     }
 
@@ -438,6 +406,7 @@ impl<P: Processor> Lane<P> {
                 }
             }
             (task.next, task.greet, task.sweep) = (undo.next, undo.greet, undo.sweep);
+            task.halves = undo.halves;
         }
     }
 
@@ -470,12 +439,4 @@ impl<P: Processor> Lane<P> {
         }
         Ok(())
     }
-}
-
-fn text_headers(record: &Record) -> BTreeMap<String, String> {
-    record
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
-        .collect()
 }

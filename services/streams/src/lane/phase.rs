@@ -1,10 +1,10 @@
 //! One partition of a lane: its state, what is in hand, and how far it is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use alert::{PromDuration, Timestamp};
-use processor::{Record, StateKey, Store};
+use processor::{Record, StateKey, Store, Timer};
 
 use super::restore::Restore;
 
@@ -62,18 +62,10 @@ pub(crate) struct Task<C> {
     pub(crate) end_seen: Option<(Timestamp, i64)>,
     /// What hides behind an open transaction while a timer is due.
     pub(crate) hidden: Option<Hidden>,
-    /// The pass that runs.
-    pub(crate) pass: Pass,
-}
-
-/// What tells a timer that this pass armed for now from one that was armed before.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pass {
-    began: Timestamp,
-    /// The first timer that was armed when it began.
-    armed_before: Option<Timestamp>,
-    /// When the record it applied last was appended.
-    pub(crate) applied: Option<Timestamp>,
+    /// Timers that are the other half of a record: armed by it for its own time, and to fire after all that was read with it.
+    /// The inbox's end is not asked for, and what an open transaction hides is not waited for: on a log where some transaction
+    /// is always open, a flush without `group_wait` would take a transaction more. Some may have been disarmed since.
+    pub(crate) halves: BTreeSet<Timer>,
 }
 
 /// Something unread that reading does not reach.
@@ -110,31 +102,39 @@ impl<C> Task<C> {
             sweep: Sweep::Done,
             end_seen: None,
             hidden: None,
-            pass: Pass::default(),
+            halves: BTreeSet::new(),
         }
     }
 
-    /// A pass begins.
-    pub(crate) fn begin_pass(&mut self, now: Timestamp) {
-        self.pass = Pass {
-            began: now,
-            armed_before: self.store.next_due(),
-            applied: None,
-        };
+    /// A record that was appended then armed these for its own time. Of a backlog they come after all of that, as other timers do.
+    pub(crate) fn armed_with(&mut self, appended: Timestamp, now: Timestamp, due_now: Vec<Timer>) {
+        if now.saturating_since(appended) <= BACKLOG {
+            self.halves.extend(due_now);
+        }
     }
 
-    /// Whether a timer is the other half of a record of this pass: armed for now by it, after everything in hand. The inbox's
-    /// end is not asked for, and what an open transaction hides is not waited for: on a log where some transaction is always
-    /// open, a flush without `group_wait` would take a transaction more.
-    pub(crate) fn goes_with_its_record(&self, due: Timestamp, now: Timestamp) -> bool {
-        let Pass {
-            began,
-            armed_before,
-            applied,
-        } = self.pass;
-        due >= began
-            && armed_before.is_none_or(|before| due < before)
-            && applied.is_some_and(|appended| now.saturating_since(appended) <= BACKLOG)
+    /// A timer fires. Other halves that were due before it are armed no more.
+    pub(crate) fn fired(&mut self, timer: &Timer) {
+        self.store.disarm(timer);
+        self.halves.remove(timer);
+        while self.halves.first().is_some_and(|half| half.due < timer.due) {
+            self.halves.pop_first();
+        }
+    }
+
+    /// The first of the other halves that is armed still.
+    pub(crate) fn next_half(&mut self) -> Option<Timer> {
+        while let Some(half) = self.halves.first() {
+            let armed = self
+                .store
+                .get(&half.key)
+                .and_then(|stored| stored.timers.get(half.kind));
+            if armed == Some(half.due) {
+                return Some(half.clone());
+            }
+            self.halves.pop_first();
+        }
+        None
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -162,10 +162,11 @@ impl<C> Task<C> {
 
     /// Whether a timer is due that only the inbox's end can let fire, and no answer from after its time is known.
     pub(crate) fn needs_end(&self, now: Timestamp) -> bool {
-        let due = self.store.next_due();
+        let due = self.store.next_due().filter(|due| *due <= now);
+        let half = self.halves.first().map(|half| half.due);
         self.is_active()
             && self.in_hand.is_empty()
-            && due.is_some_and(|due| due <= now && self.end_seen.is_none_or(|(asked, _)| asked < due))
+            && due.is_some_and(|due| half != Some(due) && self.end_seen.is_none_or(|(asked, _)| asked < due))
     }
 
     /// Whether everything that was in the inbox when `due` came is applied. Gives up after [`HIDDEN_AT_MOST`].
@@ -206,6 +207,8 @@ pub(crate) enum AtEnd {
 
 #[cfg(test)]
 mod tests {
+    use processor::Timers;
+
     use super::*;
 
     #[test]
@@ -228,31 +231,31 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_fresh_record_of_the_pass_arms_for_now_goes_with_it() {
+    fn only_what_a_fresh_record_arms_goes_with_it_and_only_while_it_is_armed() {
         let at = Timestamp::from_secs;
+        let key = |name: u8| StateKey::from_bytes(&[name]);
+        let timer = |name, due| Timer {
+            due: at(due),
+            key: key(name),
+            kind: 1,
+        };
         let rows = [
-            ("armed for now", None, Some(10), 10, true),
-            ("another is due later", Some(12), Some(10), 10, true),
-            ("it may have been armed before", Some(10), Some(10), 10, false),
-            ("one that was armed before goes first", Some(9), Some(10), 10, false),
+            ("of a backlog", 8, 10, vec![timer(1, 10)], None),
+            ("disarmed", 10, 10, vec![timer(2, 10)], None),
+            ("moved", 10, 10, vec![timer(1, 9)], None),
             (
-                "armed for before now: an end of what may have gone on",
-                None,
-                Some(10),
+                "behind one that was disarmed",
                 9,
-                false,
+                10,
+                vec![timer(2, 9), timer(1, 10)],
+                Some(timer(1, 10)),
             ),
-            ("of a backlog", None, Some(8), 10, false),
-            ("no record: a completion or a sweep", None, None, 10, false),
         ];
-        for (name, armed_before, applied, due, expected) in rows {
+        for (name, appended, now, due_now, expected) in rows {
             let mut task: Task<()> = Task::new(0, Phase::Active);
-            task.pass = Pass {
-                began: at(10),
-                armed_before: armed_before.map(at),
-                applied: applied.map(at),
-            };
-            assert_eq!(task.goes_with_its_record(at(due), at(10)), expected, "{name}");
+            task.store.put(key(1), &Timers::one(1, at(10)), b"");
+            task.armed_with(at(appended), at(now), due_now);
+            assert_eq!(task.next_half(), expected, "{name}");
         }
     }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use alert::PromDuration;
 use processor::Processor;
 
+/// The longest a pass applies, however long the last commit took: a broker that was away is none to go by.
+pub(super) const LONGEST_PASS: PromDuration = PromDuration::from_millis(100);
+
 /// The settings of one lane.
 #[derive(Debug, Clone)]
 pub struct LaneConfig {
@@ -23,7 +26,8 @@ pub struct LaneConfig {
     /// The longest a pass waits for input on a log that cannot wake it for anything else; bounds how late a completion or a
     /// table's change is taken up there.
     pub poll_wait: Duration,
-    /// How long one pass may apply before it commits, by the log's clock.
+    /// How long one pass may apply before it commits, by the log's clock: this long, or as long as the last commit took, for
+    /// then at most half of the time goes into commits.
     pub commit_after: PromDuration,
     /// A rule of this lane that a test switches off, to show that the simulation notices. None in any product.
     pub sabotage: Option<Sabotage>,

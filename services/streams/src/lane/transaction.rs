@@ -34,10 +34,11 @@ impl<P: Processor> Lane<P> {
         let offsets = self.offsets(&batch);
         let mut progress = batch.progress;
         self.effects.writing(&records);
-        let began = Instant::now();
+        let (asked, began) = (self.log.now(), Instant::now());
         match self.write(records, &offsets) {
             Ok(()) => {
                 self.settle(&offsets, progress, began.elapsed());
+                self.committing = self.log.now().saturating_since(asked);
                 progress.committed = true;
                 self.effects.committed();
                 if !batch.effects.is_empty() && self.config.sabotage != Some(Sabotage::ReleaseBeforeDurable) {

@@ -266,6 +266,13 @@ fn a_pass_that_takes_long_commits_what_it_has() {
     (0..25).for_each(|n| stand.append("k", n));
     let passes: Vec<usize> = (0..3).map(|_| lane.step(Duration::ZERO).unwrap().records).collect();
     assert_eq!(passes, [10, 10, 5]);
+    // After a commit that took long it applies for as long, up to a limit.
+    for (took, expected) in [(20, [20, 10]), (30_000, [100, 10])] {
+        (0..expected.iter().sum()).for_each(|n| stand.append("k", n));
+        lane.committing = PromDuration::from_millis(took);
+        let passes = [(); 2].map(|()| i64::try_from(lane.step(Duration::ZERO).unwrap().records).unwrap());
+        assert_eq!(passes, expected, "{took} ms");
+    }
 }
 
 /// A commit of its own would cost every hop without a wait twice. What another stage's open transaction hides is not waited
@@ -280,7 +287,60 @@ fn what_a_pass_arms_for_now_joins_its_transaction() {
         let _open = hidden.then(|| stand.open_transaction("k"));
         let progress = lane.step(Duration::ZERO).unwrap();
         assert_eq!((progress.records, progress.timers), (1, 1), "hidden: {hidden}");
+        assert!(
+            lane.tasks.values().all(|task| task.halves.is_empty()),
+            "none is left behind"
+        );
     }
+}
+
+/// Otherwise each pass would begin with what the last one left, and every hop take a transaction more for as long as the load
+/// lasts.
+#[test]
+fn what_a_pass_that_took_long_armed_for_now_joins_the_next() {
+    let stand = Stand::new(31);
+    let mut lane = stand.lane("a", None).unwrap();
+    settle(&mut lane).unwrap();
+    lane.stage.slow = Some(stand.log.clone());
+    (0..12).for_each(|_| stand.append("k", AT_ONCE));
+    let _open = stand.open_transaction("k");
+    let passes = [(); 2].map(|()| lane.step(Duration::ZERO).unwrap());
+    assert_eq!(passes.map(|did| (did.records, did.timers)), [(10, 0), (2, 1)]);
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 12 * AT_ONCE)]);
+}
+
+#[test]
+fn what_a_record_arms_for_now_does_not_wait_for_another_timer_that_must() {
+    let stand = Stand::new(32);
+    let mut lane = stand.lane("a", None).unwrap();
+    stand.append("k", 1);
+    settle(&mut lane).unwrap();
+    stand.advance(1_000);
+    let beside = key_for("k", true);
+    stand.append(&beside, AT_ONCE);
+    let mut open = stand.open_transaction("k");
+    let progress = lane.step(Duration::ZERO).unwrap();
+    assert_eq!((progress.records, progress.timers), (1, 1));
+    assert_eq!(totals(&stand.said()), [(beside.clone(), AT_ONCE)]);
+    open.abort().unwrap();
+    settle(&mut lane).unwrap();
+    assert_eq!(totals(&stand.said()), [(beside, AT_ONCE), ("k".to_owned(), 1)]);
+}
+
+/// What an abort takes back arms its timer anew.
+#[test]
+fn what_a_record_armed_for_now_is_taken_back_with_it() {
+    let stand = Stand::new(33);
+    let mut lane = stand.lane("a", None).unwrap();
+    settle(&mut lane).unwrap();
+    lane.stage.slow = Some(stand.log.clone());
+    (0..12).for_each(|_| stand.append("k", AT_ONCE));
+    commits_end(&stand, true, false);
+    lane.step(Duration::ZERO).unwrap();
+    commits_end(&stand, false, false);
+    assert!(lane.tasks.values().all(|task| task.halves.is_empty()));
+    settle(&mut lane).unwrap();
+    assert_eq!(totals(&stand.said()), [("k".to_owned(), 12 * AT_ONCE)]);
 }
 
 /// After an outage the first record of a group is not all of it: what it arms for now comes after the backlog, and after
