@@ -210,6 +210,14 @@ impl Store {
         }
     }
 
+    /// Stores a value without timers, or removes it, for good: for whoever never goes back.
+    pub fn keep(&mut self, key: &StateKey, value: Option<&[u8]>) {
+        let head = Head::of(&Timers::none());
+        self.set(key, value.map(|bytes| [head.bytes(), bytes]), |old| {
+            old.is_some() || value.is_some()
+        });
+    }
+
     /// Removes a value and its timers.
     pub fn delete(&mut self, key: &StateKey) {
         let mut before = None;

@@ -68,6 +68,18 @@ fn an_equal_put_is_no_change() {
 }
 
 #[test]
+fn what_is_kept_for_good_is_there_and_is_not_taken_back() {
+    let mut store = Store::default();
+    let held = |store: &Store| store.get(&key(1)).map(|stored| (stored.timers, stored.bytes.to_vec()));
+    for value in [Some(b"one"), Some(b"two"), None, None] {
+        store.keep(&key(1), value.map(<[u8; 3]>::as_slice));
+        store.undo_to(0);
+        assert_eq!(held(&store), value.map(|value| (Timers::none(), value.to_vec())));
+        assert_eq!((store.len(), store.dirty().len()), (usize::from(value.is_some()), 0));
+    }
+}
+
+#[test]
 fn a_restore_gives_the_same_store() {
     let mut store = Store::default();
     store.put(key(1), &Timers::one(1, at(1)).and(2, at(7)), b"a");

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use alert::{Fingerprint, GroupHash, LabelSet};
 use dashmap::DashMap;
-use processor::{StateKey, Store, Timers};
+use processor::{StateKey, Store};
 use schemas::{AlertPhase, Avro, CorrelateAlert, CorrelateGroup, KnownHead, NotifyRun, RouteIncident};
 
 /// There while correlate knows the group: a record that says what the group is, or nothing where [`INCIDENT`] says it. Both
@@ -202,13 +202,7 @@ impl<S: Deref<Target = Store>> Records<S> {
 
 impl Records<&mut Store> {
     fn set(&mut self, kind: u8, rest: &[u8], bytes: Option<&[u8]>) {
-        let key = StateKey::with(self.group, kind, rest);
-        match bytes {
-            Some(bytes) => self.store.put(key, &Timers::none(), bytes),
-            None => self.store.delete(&key),
-        }
-        // Nothing is ever taken back here.
-        self.store.committed();
+        self.store.keep(&StateKey::with(self.group, kind, rest), bytes);
     }
 
     /// Takes correlate's record of an alert, or its end.

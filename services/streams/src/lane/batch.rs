@@ -168,13 +168,14 @@ impl<P: Processor> Lane<P> {
             return Next::Completion(completion);
         }
         let now = self.now;
-        let due = task
-            .store
-            .next_due()
-            .filter(|due| *due <= now && budget.timers > 0)
-            .and_then(|_| task.store.next_timer());
+        let ahead = sabotage == Some(Sabotage::FireTimersAheadOfInput);
+        // Mostly what is unread goes first, and then no timer is looked for.
+        let unread = task.in_hand.front().map(|record| record.appended);
+        let may_fire = |due: &Timestamp| ahead || unread.is_none_or(|appended| *due < appended);
+        let due = task.store.next_due().filter(|due| *due <= now && budget.timers > 0);
+        let due = due.filter(may_fire).and_then(|_| task.store.next_timer());
         if let Some(timer) = due
-            && let Some(timer) = Self::fires(task, timer, now, position, budget, sabotage)
+            && let Some(timer) = Self::fires(task, timer, now, position, budget, ahead)
         {
             return Next::Fire(timer);
         }
@@ -191,20 +192,17 @@ impl<P: Processor> Lane<P> {
         task.in_hand.pop_front().map_or(Next::Nothing, Next::Apply)
     }
 
-    /// Which timer fires now, where this one is due before all others.
+    /// Which timer fires now, where this one is due before all others and before what is unread.
     fn fires(
         task: &mut Task<P::Completion>,
         timer: Timer,
         now: Timestamp,
         position: Option<i64>,
         budget: &Budget,
-        sabotage: Option<Sabotage>,
+        ahead: bool,
     ) -> Option<Timer> {
-        if sabotage == Some(Sabotage::FireTimersAheadOfInput) {
+        if ahead || !task.in_hand.is_empty() {
             return Some(timer);
-        }
-        if let Some(unread) = task.in_hand.front() {
-            return (timer.due < unread.appended).then_some(timer);
         }
         let halves_fire = budget.records > 0;
         if halves_fire && task.halves.contains(&timer) {
