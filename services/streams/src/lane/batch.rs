@@ -192,7 +192,8 @@ impl<P: Processor> Lane<P> {
         task.in_hand.pop_front().map_or(Next::Nothing, Next::Apply)
     }
 
-    /// Which timer fires now, where this one is due before all others and before what is unread.
+    /// Which timer fires now, where this one is due before all others and before what is unread. Where it must wait, the other
+    /// half of a record need not.
     fn fires(
         task: &mut Task<P::Completion>,
         timer: Timer,
