@@ -64,9 +64,13 @@ pub struct RunArgs {
     /// Alerts that share a group.
     #[arg(long, value_name = "N")]
     pub per_group: Option<u32>,
-    /// Alerts in one request, where they are not sent one by one. Prometheus's own limit is 256, and was 64 up to 3.0.
+    /// Alerts in one request, where all of them are there: a burst, a re-send. Prometheus's own limit is 256, and was 64 up
+    /// to 3.0.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub batch: u32,
+    /// New alerts in one request, where they come at a steady rate. Default: 1, and 10 for `active-50k`.
+    #[arg(long, value_name = "N")]
+    pub new_batch: Option<u32>,
     /// Connections that requests go over.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub connections: usize,

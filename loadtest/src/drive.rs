@@ -29,6 +29,7 @@ pub async fn run(args: &RunArgs) -> Result<bool, Error> {
         seconds: args.seconds,
         per_group: args.per_group,
         batch: args.batch,
+        new_batch: args.new_batch,
         connections: args.connections,
         entry: args.entry,
         recording: recording(args).await?,

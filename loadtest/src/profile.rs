@@ -19,6 +19,9 @@ const RESEND: Duration = Duration::from_mins(1);
 /// What comes before measuring, so that connections, pools and caches are there, in seconds.
 const WARM_UP: f64 = 5.0;
 
+/// Alerts that one evaluation of a Prometheus server's rules begins, where a large shop has a busy minute: they go in one
+/// request, and are all due when it is.
+const EVALUATION: u32 = 10;
 /// An answer that takes no longer than this, in seconds, keeps no alert of a steady rate waiting for a connection.
 const ANSWER: f64 = 0.05;
 
@@ -67,7 +70,8 @@ pub enum Profile {
     /// 1,000,000 active alerts, each a group, then every process killed: how much memory, how long until the first timer?
     #[value(name = "active-1m")]
     Active1m,
-    /// 1,000 new alerts a second beside 50,000 active ones: does a large shop's busy minute reach people in time?
+    /// 1,000 new alerts a second, ten to a request, beside 50,000 active ones: does a large shop's busy minute reach people in
+    /// time?
     #[value(name = "active-50k")]
     Active50k,
     /// 10,000 alerts a second for 10 minutes, the re-sends of 100,000 active ones, one in a hundred a change: does it keep up?
@@ -110,6 +114,8 @@ pub struct Settings {
     pub per_group: Option<u32>,
     /// Alerts in one request.
     pub batch: u32,
+    /// New alerts in one request, where they come at a steady rate.
+    pub new_batch: Option<u32>,
     /// Connections.
     pub connections: usize,
     /// How requests get to the system.
@@ -142,6 +148,7 @@ impl Default for Settings {
             seconds: None,
             per_group: None,
             batch: 64,
+            new_batch: None,
             connections: 4,
             entry: Entry::Http,
             recording: None,
@@ -213,8 +220,13 @@ impl Profile {
         let (rate, seconds) = (settings.rate.unwrap_or(rate), settings.seconds.unwrap_or(seconds));
         let (warm, new) = (count(rate * WARM_UP.min(seconds)), count(rate * seconds));
         let fill = |until, is_counted| storm("fill", 0, alerts, until, is_counted);
-        let warm_up = |first| single("warm-up", first, first + warm, rate, false);
-        let steady = |first| single("steady", first + warm, first + warm + new, rate, true);
+        let batch = settings.new_batch.unwrap_or(self.new_batch());
+        let news = |name, alerts, is_counted| {
+            let traffic = Traffic::Steady { alerts, rate };
+            in_batches(phase(name, traffic, Until::Heard, is_counted), batch, rate)
+        };
+        let warm_up = |first| news("warm-up", first..first + warm, false);
+        let steady = |first| news("steady", first + warm..first + warm + new, true);
         let last = Duration::from_secs_f64(seconds);
         match self {
             Self::Cold => (vec![storm("cold", 0, alerts, Until::Heard, true)], alerts),
@@ -261,12 +273,15 @@ impl Profile {
                     rates: (rate / 5.0, rate * 9.0 / 5.0),
                     day: last / 2,
                 };
-                (
-                    vec![one_by_one(phase("diurnal", traffic, Until::Heard, true), 2.0 * rate)],
-                    new,
-                )
+                let phase = phase("diurnal", traffic, Until::Heard, true);
+                (vec![in_batches(phase, batch, 2.0 * rate)], new)
             }
         }
+    }
+
+    /// New alerts in one request: one, so that what is measured is not the wait for a batch, unless it is about many.
+    const fn new_batch(self) -> u32 {
+        if matches!(self, Self::Active50k) { EVALUATION } else { 1 }
     }
 
     const fn defaults(self) -> Defaults {
@@ -452,20 +467,12 @@ fn storm(name: &'static str, first: u32, end: u32, until: Until, is_counted: boo
     phase(name, Traffic::Storm { alerts: first..end }, until, is_counted)
 }
 
-/// New alerts one by one, so that what is measured is not the wait for a batch.
-fn single(name: &'static str, first: u32, end: u32, rate: f64, is_counted: bool) -> Phase {
-    let traffic = Traffic::Steady {
-        alerts: first..end,
-        rate,
-    };
-    let phase = phase(name, traffic, Until::Heard, is_counted);
-    one_by_one(phase, rate)
-}
-
-fn one_by_one(mut phase: Phase, rate: f64) -> Phase {
+/// New alerts at a rate, so many in a request, over as many connections as that takes.
+fn in_batches(mut phase: Phase, size: u32, rate: f64) -> Phase {
     if let Step::Send { batch, connections, .. } = &mut phase.step {
-        *batch = Some(1);
-        *connections = Some(usize::try_from(count(rate * ANSWER)).unwrap_or(0).clamp(4, 64));
+        let requests = rate / f64::from(size.max(1));
+        *batch = Some(size);
+        *connections = Some(usize::try_from(count(requests * ANSWER)).unwrap_or(0).clamp(4, 64));
     }
     phase
 }

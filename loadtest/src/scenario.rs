@@ -191,9 +191,14 @@ impl Scenario {
     /// Its settings, for a report.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let routing = &self.routing;
+        let of_new = self.phases.iter().find_map(|phase| match phase.step {
+            Step::Send { batch, .. } => batch,
+            Step::Restart { .. } => None,
+        });
         let pairs = [
             ("alerts", self.population.len().to_string()),
             ("batch", self.batch.to_string()),
+            ("new_batch", of_new.unwrap_or(self.batch).to_string()),
             ("connections", self.connections.to_string()),
             ("entry", format!("{:?}", self.entry)),
             ("seed", self.seed.to_string()),
