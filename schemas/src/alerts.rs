@@ -75,18 +75,19 @@ pub struct AlertUpdate {
     pub body: AlertBody,
 }
 
-/// Route's answer to a flush: all integrations of that flush and of those before it are through.
+/// Route's answer to a flush that carried resolved alerts: all integrations of that flush and of those before it are
+/// through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlushSettled {
     /// The flush that is settled, with all before it.
     pub flush: i64,
     /// Something failed or was void: resolved alerts stay in the group until a later flush settles without it.
     pub keep: bool,
-    /// When to look again though nothing changed.
+    /// When to look again though nothing changed: of a release whose route kept no such time itself. None today.
     pub again_at: Option<Timestamp>,
 }
 
-/// Route asks for a flush at a time though nothing changed; the newest replaces any earlier one.
+/// Route asks for a flush though nothing changed, at a time that is now or as far ahead as its clock is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
     /// When.

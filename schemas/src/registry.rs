@@ -101,7 +101,7 @@ records! {
     FlushAlert "flush_alert" 1;
     CorrelateAlert "correlate_alert" 1;
     CorrelateGroup "correlate_group" 1 2;
-    RouteIncident "route_incident" 1 2;
+    RouteIncident "route_incident" 1 2 3;
     RouteLadder "route_ladder" 1;
     RouteSlot "route_slot" 1;
     RouteCommand "route_command" 1;

@@ -45,6 +45,8 @@ pub mod route_keys {
     pub const TIMER_EXPIRE: u8 = 3;
     /// Of a slot: are the tables that voided its request here by now?
     pub const TIMER_RECHECK: u8 = 4;
+    /// Of an incident: its group is to be looked at again though nothing changed.
+    pub const TIMER_LOOK: u8 = 5;
 }
 
 /// Where an incident stands.
@@ -159,13 +161,21 @@ pub struct RouteIncident {
     pub muted_by: Vec<String>,
     /// When the first of its muted alerts is muted no more.
     pub muted_until: Option<Timestamp>,
-    /// When route last asked correlate to look again.
+    /// When the group is to be looked at again though nothing changed.
     pub again_at: Option<Timestamp>,
     /// When an incident that ended is forgotten.
     pub forget_at: Option<Timestamp>,
     /// Whether route and labels give `group`; as stored it is empty then.
     #[serde(default)]
     pub group_derived: bool,
+    /// Correlate is told when the newest flush is settled: it carries alerts that are resolved, and leave with it.
+    #[serde(default = "owed")]
+    pub answer_owed: bool,
+}
+
+/// What a record says that was written before this was asked: every flush was answered.
+const fn owed() -> bool {
+    true
 }
 
 impl RouteIncident {

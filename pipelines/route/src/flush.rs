@@ -37,6 +37,7 @@ pub(crate) fn take(view: &View, cx: &mut Cx<'_>, id: &str, part: Flush) -> Resul
     (group.incident.settled, group.incident.failed, group.incident.voided) = (false, false, false);
     group.incident.again_at = None;
     let alerts = std::mem::take(&mut flush.alerts);
+    group.incident.answer_owed = alerts.iter().any(|alert| alert.resolved);
     incident::meet_again(&mut group, alerts.iter().any(|alert| !alert.resolved))?;
     keep_alerts(&mut group, &alerts)?;
     (group.incident.team, group.incident.severity) = owner(&group, &alerts);

@@ -117,20 +117,9 @@ impl<'w, 'c> Group<'w, 'c> {
         Ok(())
     }
 
-    /// Asks for a flush, at the time given or when one was asked for anyway, whichever comes first.
+    /// Asks for a flush, at the time given or when one was to be asked for anyway, whichever comes first.
     pub(crate) fn look(&mut self, at: Timestamp) {
         self.look_at = earliest([self.look_at, Some(at)]);
-    }
-
-    /// Sends what [`Group::look`] asked for: after the answer to a flush, whose `again_at` it replaces.
-    fn send_look(&mut self) -> Result<(), Poison> {
-        let Some(at) = self.look_at.take() else { return Ok(()) };
-        let asked = self.incident.again_at.filter(|again| *again > self.cx.now());
-        let at = asked.map_or(at, |asked| asked.min(at));
-        self.incident.again_at = Some(at);
-        let bytes = encoded(&Look { at })?;
-        self.cx.send(topics::ALERTS, self.incident.group.as_bytes(), bytes);
-        Ok(())
     }
 
     /// Writes a journal entry about this incident.
@@ -146,11 +135,15 @@ impl<'w, 'c> Group<'w, 'c> {
         slot::send_queued(&mut self)?;
         ladder::note_end(&mut self)?;
         self.settle()?;
-        self.send_look()?;
+        if let Some(at) = self.look_at.take() {
+            look_at(&mut self.incident, at);
+        }
+        ask_if_due(&mut self.incident, self.cx)?;
         self.store()
     }
 
-    /// Answers the newest flush once each of its integrations has its outcome or had nothing to say.
+    /// Settles the newest flush once each of its integrations has its outcome or had nothing to say, and tells correlate
+    /// where alerts may leave the group with it.
     fn settle(&mut self) -> Result<(), Poison> {
         let unsaid = |slot: &RouteSlot| {
             let ladder = |kind| matches!(kind, RequestKind::Step | RequestKind::LastResort);
@@ -159,14 +152,18 @@ impl<'w, 'c> Group<'w, 'c> {
         if self.incident.settled || self.incident.status == IncidentStatus::Moved || self.slots.values().any(unsaid) {
             return Ok(());
         }
-        let again_at = self.again_at();
-        let keep = self.incident.failed || self.incident.voided;
         self.incident.settled = true;
-        self.incident.again_at = again_at;
+        // What was asked for since the flush stays asked for: a look too many says nothing, one missing may page nobody.
+        if let Some(at) = self.again_at() {
+            self.look(at);
+        }
+        if !self.incident.answer_owed {
+            return Ok(());
+        }
         let bytes = encoded(&FlushSettled {
             flush: self.incident.flush,
-            keep,
-            again_at,
+            keep: self.incident.failed || self.incident.voided,
+            again_at: None,
         })?;
         self.cx.send(topics::ALERTS, self.incident.group.as_bytes(), bytes);
         Ok(())
@@ -255,4 +252,19 @@ impl<'w, 'c> Group<'w, 'c> {
         self.cx.delete(&key);
         Ok(())
     }
+}
+
+/// Notes that a group is to be looked at then, unless it is to be sooner.
+pub(crate) fn look_at(incident: &mut RouteIncident, at: Timestamp) {
+    incident.again_at = earliest([incident.again_at, Some(at)]);
+}
+
+/// Asks correlate for a flush where the time for one has come. Until then that time is a timer of the incident.
+pub(crate) fn ask_if_due(incident: &mut RouteIncident, cx: &mut Cx<'_>) -> Result<(), Poison> {
+    let now = cx.now();
+    if incident.again_at.take_if(|at| *at <= now).is_some() {
+        let bytes = encoded(&Look { at: now })?;
+        cx.send(topics::ALERTS, incident.group.as_bytes(), bytes);
+    }
+    Ok(())
 }

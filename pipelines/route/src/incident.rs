@@ -13,6 +13,7 @@ use crate::state::{delete_all, encoded};
 pub(crate) fn begin(id: &str, flush: &Flush, receiver: &str, before: Option<&RouteIncident>) -> RouteIncident {
     RouteIncident {
         group_derived: false,
+        answer_owed: false,
         group: id.to_owned(),
         group_labels: flush.group_labels.clone(),
         route: flush.route.clone(),
@@ -129,7 +130,7 @@ pub(crate) fn moved(group: &mut Group<'_, '_>, incident_id: &str, config_version
     }
     group.incident.status = IncidentStatus::Moved;
     group.incident.forget_at = Some(group.now() + REMEMBERED);
-    group.incident.settled = true;
+    (group.incident.settled, group.incident.again_at) = (true, None);
     group.raise("moved", true)?;
     let entry = Entry::new(
         "incident.moved",

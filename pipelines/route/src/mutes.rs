@@ -2,14 +2,14 @@
 
 use alert::{GroupHash, GroupId, Timestamp};
 use processor::{Poison, StateKey, Timers};
-use schemas::{Look, RouteMute, route_keys, topics};
+use schemas::{RouteMute, route_keys};
 
 use crate::batch::Batch;
-use crate::group::Group;
+use crate::group::{Group, ask_if_due, look_at};
 use crate::journal::Entry;
 use crate::ladder;
 use crate::slot::INSTANT;
-use crate::state::{earliest, encoded, load_incident, mute_key, save, save_incident};
+use crate::state::{load_incident, mute_key, save, save_incident};
 use crate::view::{Cx, View};
 
 /// Rows looked at in one slice of a sweep: a slice must not hold up the lane's records.
@@ -114,14 +114,10 @@ fn look_again(view: &View, cx: &mut Cx<'_>, key: &StateKey, mut row: RouteMute) 
 /// Asks for a flush of a group that is not in hand.
 fn ask(cx: &mut Cx<'_>, id: &str, at: Timestamp) -> Result<(), Poison> {
     let hash = GroupId(id.to_owned()).hash();
-    let now = cx.now();
     let Some(mut incident) = load_incident(cx, hash)? else {
         return Ok(());
     };
-    let at = earliest([Some(at), incident.again_at.filter(|again| *again > now)]).unwrap_or(at);
-    incident.again_at = Some(at);
-    save_incident(cx, hash, incident)?;
-    let bytes = encoded(&Look { at })?;
-    cx.send(topics::ALERTS, id.as_bytes(), bytes);
-    Ok(())
+    look_at(&mut incident, at);
+    ask_if_due(&mut incident, cx)?;
+    save_incident(cx, hash, incident)
 }

@@ -81,6 +81,7 @@ fn incident_timers(incident: &RouteIncident) -> Timers {
     Timers::none()
         .and_maybe(route_keys::TIMER_RUNG, rung)
         .and_maybe(route_keys::TIMER_FORGET, incident.forget_at)
+        .and_maybe(route_keys::TIMER_LOOK, incident.again_at)
 }
 
 /// A slot's timers.

@@ -97,12 +97,20 @@ pub(crate) fn route_incident() -> RouteIncident {
         again_at: Some(at(1_700_003_600_001)),
         forget_at: Some(at(1_700_010_000_000)),
         group_derived: true,
+        answer_owed: false,
     }
 }
 
 pub(crate) fn route_incident_v1() -> RouteIncident {
     RouteIncident {
         group_derived: false,
+        ..route_incident_v2()
+    }
+}
+
+pub(crate) fn route_incident_v2() -> RouteIncident {
+    RouteIncident {
+        answer_owed: true,
         ..route_incident()
     }
 }

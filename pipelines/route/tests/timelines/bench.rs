@@ -74,8 +74,7 @@ pub(crate) struct Bench {
     flush: i64,
     first_tick: Option<i64>,
     dirty: bool,
-    again_at: Option<Timestamp>,
-    newest_settled: bool,
+    asked: bool,
     commands: i64,
 }
 
@@ -100,8 +99,7 @@ impl Bench {
             flush: 0,
             first_tick: None,
             dirty: false,
-            again_at: None,
-            newest_settled: true,
+            asked: false,
             commands: 0,
         };
         bench.config(alertmanager, escalation);
@@ -205,7 +203,7 @@ impl Bench {
     pub(crate) fn flush_of(&mut self, tick: Timestamp) {
         self.flush += 1;
         self.first_tick = self.first_tick.or(Some(self.now().millis()));
-        (self.dirty, self.again_at, self.newest_settled) = (false, None, false);
+        (self.dirty, self.asked) = (false, false);
         let mut alerts: Vec<FlushAlert> = self.alerts.values().map(|kept| self.alert(kept)).collect();
         alerts.sort_by(|a, b| a.body.labels.cmp(&b.body.labels));
         let flush = Flush {
@@ -339,8 +337,7 @@ impl Bench {
         let on_grid = self
             .first_tick
             .is_none_or(|first| (now.millis() - first) % self.interval == 0);
-        let asked = self.again_at.is_some_and(|at| at <= now);
-        if !self.alerts.is_empty() && ((self.dirty && on_grid) || asked) {
+        if !self.alerts.is_empty() && ((self.dirty && on_grid) || self.asked) {
             self.flush_now();
         }
     }
@@ -371,17 +368,16 @@ impl Bench {
             GenerationRaised::NAME => self.take_raised(decode(bytes).unwrap()),
             FlushSettled::NAME => {
                 let settled: FlushSettled = decode(bytes).unwrap();
-                if settled.flush == self.flush {
-                    self.again_at = settled.again_at;
-                    self.newest_settled = true;
-                    if !settled.keep {
-                        self.alerts
-                            .retain(|_, kept| !kept.resolved || kept.changed > settled.flush);
-                    }
+                if settled.flush == self.flush && !settled.keep {
+                    self.alerts
+                        .retain(|_, kept| !kept.resolved || kept.changed > settled.flush);
                 }
                 self.settled.push((at, settled));
             }
-            Look::NAME => self.again_at = Some(decode::<Look>(bytes).unwrap().at),
+            Look::NAME => {
+                assert_eq!(decode::<Look>(bytes).unwrap().at, at, "it is asked for when it is due");
+                self.asked = true;
+            }
             JournalEntry::NAME => self.journal.push(decode(bytes).unwrap()),
             other => panic!("nobody asked for a {other}"),
         }
@@ -475,6 +471,16 @@ impl Bench {
             .from(None)
             .find(|(key, _)| key.kind() == Some(route_keys::INCIDENT))
             .map(|(_, stored)| decode::<RouteIncident>(stored.bytes).unwrap().whole())
+    }
+
+    /// When the group is to be looked at again.
+    pub(crate) fn again_at(&self) -> Option<Timestamp> {
+        self.incident().and_then(|incident| incident.again_at)
+    }
+
+    /// Whether the newest flush is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.incident().is_none_or(|incident| incident.settled)
     }
 
     /// The kinds of the journal's entries, without those of flushes and requests.

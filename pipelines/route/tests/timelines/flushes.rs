@@ -113,7 +113,7 @@ fn a_repeat_is_asked_for_to_the_instant_and_said() {
     let mut bench = Bench::new(PLAIN, None);
     bench.fire(&["a"]);
     assert_eq!(
-        bench.settled[0].1.again_at,
+        bench.again_at(),
         Some(at(4 * HOUR) + alert::PromDuration::from_millis(1))
     );
     bench.run_to(9 * HOUR);
@@ -127,6 +127,28 @@ fn a_repeat_is_asked_for_to_the_instant_and_said() {
         "a repeat is void once the generation is raised"
     );
     assert_eq!(bench.requests[0].1.generation, None, "a first word is not");
+}
+
+/// Correlate has nothing to let go of before something is resolved; then it is told, whatever the integrations hear of it.
+#[test]
+fn only_a_flush_that_carries_resolved_alerts_is_answered() {
+    for config in [PLAIN, NO_RESOLVED] {
+        let mut bench = Bench::new(config, None);
+        bench.fire(&["a", "b"]);
+        bench.run_to(4 * HOUR + 60);
+        assert_eq!(bench.said.len(), 2, "a first word and a repeat");
+        assert!(bench.settled.is_empty());
+        bench.resolve(&["a"]);
+        bench.run_to(4 * HOUR + 310);
+        bench.resolve(&["b"]);
+        bench.run_to(5 * HOUR);
+        let answers: Vec<_> = bench
+            .settled
+            .iter()
+            .map(|(_, settled)| (settled.flush, settled.keep, settled.again_at))
+            .collect();
+        assert_eq!(answers, [(3, false, None), (4, false, None)]);
+    }
 }
 
 #[test]
@@ -147,9 +169,7 @@ fn a_failed_request_keeps_its_key_and_is_tried_again_after_the_interval() {
     let mut bench = Bench::new(PLAIN, None);
     bench.replies.insert("chat".to_owned(), Reply::Failed);
     bench.fire(&["a"]);
-    let settled = bench.settled[0].1.clone();
-    assert!(settled.keep);
-    assert_eq!(settled.again_at, Some(at(300)));
+    assert_eq!((bench.is_settled(), bench.again_at()), (true, Some(at(300))));
     bench.run_to(310);
     bench.replies.clear();
     bench.run_to(700);
@@ -163,7 +183,6 @@ fn a_failed_request_keeps_its_key_and_is_tried_again_after_the_interval() {
         .map(|(_, request)| request.idempotency_key.as_str())
         .collect();
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    assert!(!bench.settled.last().unwrap().1.keep);
     // Other content has another key.
     bench.fire(&["b"]);
     bench.run_to(910);
@@ -216,12 +235,15 @@ fn a_flush_waits_for_the_pending_request_the_newest_only_and_is_judged_afresh() 
         bench.fire(&["c"]);
         bench.run_to(610);
         assert_eq!(bench.said, ["00:00 chat First +a"], "one request at a time");
+        bench.resolve(&["b"]);
+        bench.run_to(910);
+        assert_eq!(bench.said, ["00:00 chat First +a"], "one request at a time");
+        bench.answer(OutcomeKind::Delivered);
+        assert_eq!(bench.said[1..], ["15:10 chat Joined +a -b +c"]);
         assert!(bench.settled.is_empty());
         bench.answer(OutcomeKind::Delivered);
-        assert_eq!(bench.said[1..], ["10:10 chat Joined +a +b +c"]);
-        bench.answer(OutcomeKind::Delivered);
         let flushes: Vec<i64> = bench.settled.iter().map(|(_, settled)| settled.flush).collect();
-        assert_eq!(flushes, [3], "it settles that flush and all before it");
+        assert_eq!(flushes, [4], "it settles that flush and all before it");
         assert!(bench.driver.restores_equal());
     }
 }

@@ -103,6 +103,7 @@ fn incident() -> RouteIncident {
         again_at: None,
         forget_at: None,
         group_derived: true,
+        answer_owed: false,
     }
 }
 

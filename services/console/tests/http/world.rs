@@ -397,6 +397,7 @@ impl Group {
             again_at: None,
             forget_at: None,
             group_derived: false,
+            answer_owed: false,
         }
     }
 }
