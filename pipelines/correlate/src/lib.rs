@@ -23,7 +23,7 @@ mod versions;
 mod wire;
 
 use alert::GroupId;
-use processor::{Attention, Context, Poison, Processor, Record, StateKey, TableChange, Timer};
+use processor::{Attention, Context, Hurry, Poison, Processor, Record, StateKey, TableChange, Timer};
 use schemas::{AlertUpdate, CORRELATE_ALERT, topics};
 
 pub use expiry::{ASK_AGAIN, Expiry, GRACE, Hold, MAX_SLACK, expiry, slack};
@@ -92,6 +92,11 @@ impl Processor for Correlate {
             topics::INSTANCES => self.listeners.change(change).map(|()| Attention::None),
             _ => Ok(Attention::None),
         }
+    }
+
+    /// It is the first stage: what it gathers goes through the others in one transaction each.
+    fn hurry(_: &Record) -> Hurry {
+        Hurry::Soon
     }
 
     fn record(&mut self, record: &Record, cx: &mut Context<'_, Never>) -> Result<(), Poison> {

@@ -42,6 +42,17 @@ pub enum Attention {
     Sweep,
 }
 
+/// How soon a record is to be applied, where waiting for others to share its transaction saves much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hurry {
+    /// At once: somebody waits, and a stage before has gathered already.
+    Now,
+    /// Somebody waits; but many such come one after the other.
+    Soon,
+    /// Nobody waits.
+    Later,
+}
+
 /// A deterministic stage. One value of it serves all partitions of a lane; what belongs to a partition is in its
 /// [`Store`], so `self` holds nothing but the view of the tables.
 pub trait Processor: Send {
@@ -67,6 +78,12 @@ pub trait Processor: Send {
 
     /// Applies one record of the inbox.
     fn record(&mut self, record: &Record, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;
+
+    /// How soon a record is to be applied. What a stage before has gathered waits no second time.
+    fn hurry(record: &Record) -> Hurry {
+        let _ = record;
+        Hurry::Now
+    }
 
     /// Fires one timer. What it leaves armed at the same place is disarmed afterwards.
     fn timer(&mut self, timer: &Timer, cx: &mut Context<'_, Self::Effect>) -> Result<(), Poison>;

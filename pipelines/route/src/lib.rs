@@ -26,7 +26,7 @@ mod view;
 
 use std::convert::Infallible;
 
-use processor::{Attention, Context, Poison, Processor, Record, StateKey, TableChange, Timer};
+use processor::{Attention, Context, Hurry, Poison, Processor, Record, StateKey, TableChange, Timer};
 use schemas::{
     Avro, Command, Flush, GroupFiring, GroupMoved, GroupQuiet, Outcome, RouteSlot, route_keys, slot_name, topics,
 };
@@ -100,6 +100,14 @@ impl Processor for Route {
 
     fn table(&mut self, change: &TableChange) -> Result<Attention, Poison> {
         self.view.take(change)
+    }
+
+    /// Nobody waits for what an outcome changes, as somebody does for a flush or a command.
+    fn hurry(record: &Record) -> Hurry {
+        match schemas::schema_of(record.bytes()) {
+            Some(Outcome::NAME) => Hurry::Later,
+            _ => Hurry::Now,
+        }
     }
 
     fn record(&mut self, record: &Record, cx: &mut Context<'_, Muted>) -> Result<(), Poison> {

@@ -41,7 +41,9 @@ use self::member::EmbeddedMember;
 use self::reader::EmbeddedReader;
 use self::shared::{Clock, Job, Shared, lock};
 use self::store::Store;
-use crate::log::{AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks};
+use crate::log::{
+    AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Patience, Reader, Watermarks,
+};
 
 /// How often the cleaner looks whether a compacted topic has grown.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -158,15 +160,18 @@ impl Drop for EmbeddedLog {
 }
 
 /// At a thousand messages a second ten outcomes share a transaction. A crash meanwhile makes possible duplicates of them.
-const COMPLETION_WAIT: PromDuration = PromDuration::from_millis(10);
+const PATIENCE: Patience = Patience {
+    soon: PromDuration::ZERO,
+    later: PromDuration::from_millis(10),
+};
 
 impl Log for EmbeddedLog {
     fn now(&self) -> Timestamp {
         self.shared.now()
     }
 
-    fn completion_wait(&self) -> PromDuration {
-        COMPLETION_WAIT
+    fn patience(&self) -> Patience {
+        PATIENCE
     }
 
     fn create_topics(&self, topics: &[NewTopic]) -> Result<(), LogError> {

@@ -7,6 +7,7 @@
 mod batch;
 mod dead_letters;
 mod effects;
+mod gather;
 mod phase;
 mod restore;
 mod settings;
@@ -87,7 +88,8 @@ pub struct Lane<P: Processor> {
     topics: BTreeMap<&'static str, u32>,
     status: Arc<LaneStatus>,
     now: Timestamp,
-    completions_taken: Timestamp,
+    /// When the last transaction was begun.
+    began: Timestamp,
     inputs: u64,
     idle_since: Option<Timestamp>,
     turn: u32,
@@ -151,7 +153,7 @@ impl<P: Processor> Lane<P> {
             topics,
             status: Arc::new(LaneStatus::new(P::NAME, &config.lane)),
             now,
-            completions_taken: now,
+            began: Timestamp::ZERO,
             inputs: 0,
             idle_since: None,
             turn: 0,
@@ -222,10 +224,13 @@ impl<P: Processor> Lane<P> {
                 Event::Records(records) => self.take_in_hand(records),
             }
         }
-        self.take_in_shared_completions();
         let restored = self.restore_slice()?;
         self.now = self.now.max(self.log.now());
         self.wake_the_waiting()?;
+        if self.gathers().is_some() {
+            return Ok(Progress::default());
+        }
+        self.take_in_shared_completions();
         self.ask_for_ends()?;
         let mut batch = self.apply(Budget::pass(&self.config));
         // What the pass armed for now (a flush without `group_wait`, a retry) joins its transaction: a commit of its own
@@ -248,24 +253,6 @@ impl<P: Processor> Lane<P> {
         let given_up = self.revoke(&partitions, false);
         self.member.close();
         given_up
-    }
-
-    /// How long a step may wait: not at all while there is work in hand, and not past the next timer or the time when the
-    /// completions that gather are taken up.
-    fn idle_wait(&self) -> Duration {
-        if self.tasks.values().any(Task::has_work) {
-            return Duration::ZERO;
-        }
-        let now = self.log.now();
-        let next = self.tasks.values().filter_map(|task| task.store.next_due()).min();
-        let until = next.map_or(self.wait, |due| due.saturating_since(now).as_std());
-        let until = if self.gathering.is_on() {
-            let gathered = self.completions_taken + self.log.completion_wait();
-            until.min(gathered.saturating_since(now).as_std())
-        } else {
-            until
-        };
-        until.clamp(Duration::from_millis(1), self.wait)
     }
 
     fn poll(&mut self, wait: Duration) -> Result<Vec<Event>, LaneError> {
@@ -349,33 +336,6 @@ impl<P: Processor> Lane<P> {
                 task.in_hand.push_back(record);
             }
         }
-    }
-
-    /// Completions are gathered, for a transaction costs more than a record of it; one that comes after a pause is taken up at
-    /// once.
-    fn take_in_shared_completions(&mut self) {
-        if self.log.now().saturating_since(self.completions_taken) < self.log.completion_wait() {
-            return;
-        }
-        self.gathering.end();
-        if self.take_in_completions() {
-            self.gathering.begin();
-        }
-    }
-
-    /// Whether there were any.
-    fn take_in_completions(&mut self) -> bool {
-        let mut any = false;
-        while let Ok((partition, completion)) = self.completions.try_recv() {
-            self.completions_taken = self.log.now();
-            // A partition that is gone has an owner that finds the attempt in flight and decides anew. One that restores or
-            // waits takes it up when it runs.
-            if let Some(task) = self.tasks.get_mut(&partition) {
-                task.completions.push_back(completion);
-            }
-            any = true;
-        }
-        any
     }
 
     /// Goes on with partitions that waited for a config version which has come.

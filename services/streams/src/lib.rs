@@ -16,6 +16,6 @@ pub use lane::{
     spawn_lanes,
 };
 pub use log::{
-    AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Read, Reader,
-    Waker, Watermarks,
+    AppendDone, Appended, Committed, Event, From, Join, Log, LogError, Member, NewRecord, NewTopic, Patience, Read,
+    Reader, Waker, Watermarks,
 };

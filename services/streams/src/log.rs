@@ -152,6 +152,16 @@ pub type Read = (Arc<str>, Arc<Record>);
 /// A callback for an append; called once, from any thread, and never blocks.
 pub type AppendDone = Box<dyn FnOnce(Appended) + Send>;
 
+/// How long after the last transaction began the next one waits for more to share it, by how soon what there is is to be
+/// applied. After a pause nothing waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Patience {
+    /// For records that are [`Hurry::Soon`](processor::Hurry::Soon).
+    pub soon: PromDuration,
+    /// For records that are [`Hurry::Later`](processor::Hurry::Later), and for completions.
+    pub later: PromDuration,
+}
+
 /// A log.
 pub trait Log: Send + Sync + Debug {
     /// The log's clock: this process's monotonic clock plus the offset its append times show. Never backwards.
@@ -185,9 +195,9 @@ pub trait Log: Send + Sync + Debug {
         self.reader(from)
     }
 
-    /// How long a completion may wait for others to share its transaction.
-    fn completion_wait(&self) -> PromDuration {
-        PromDuration::ZERO
+    /// How long what may share a transaction waits for it.
+    fn patience(&self) -> Patience {
+        Patience::default()
     }
 
     /// Appends outside any transaction: durable and in order when `done` is called with offsets; records of one call

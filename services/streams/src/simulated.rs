@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alert::{PromDuration, Timestamp};
 
-use crate::log::{AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Reader, Watermarks};
+use crate::log::{
+    AppendDone, Committed, From, Join, Log, LogError, Member, NewRecord, NewTopic, Patience, Reader, Watermarks,
+};
 use broker::Broker;
 use member::SimMember;
 use reader::SimReader;
@@ -73,9 +75,9 @@ impl SimLog {
         self.shared.lock().faults = faults;
     }
 
-    /// Lets completions wait for each other from now on, as on a log whose transactions cost much.
-    pub fn gather_completions(&self, wait: PromDuration) {
-        self.shared.lock().completion_wait = wait;
+    /// Lets what may wait for others wait so long from now on, as on a log whose transactions cost much.
+    pub fn set_patience(&self, patience: Patience) {
+        self.shared.lock().patience = patience;
     }
 
     /// The lane dies at its `points`-th crash point from now: there is one before and one after the effect of every call
@@ -198,8 +200,8 @@ impl Log for SimLog {
         Ok(Box::new(SimReader::new(self.shared.clone(), from)?))
     }
 
-    fn completion_wait(&self) -> PromDuration {
-        self.shared.lock().completion_wait
+    fn patience(&self) -> Patience {
+        self.shared.lock().patience
     }
 
     fn append(&self, records: Vec<NewRecord>, done: AppendDone) {

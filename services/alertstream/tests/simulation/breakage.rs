@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use alert::PromDuration;
-use processor::{Attention, Context, Poison, Processor, Record, StateKey, Store, TableChange, Timer};
+use processor::{Attention, Context, Hurry, Poison, Processor, Record, StateKey, Store, TableChange, Timer};
 use schemas::{AlertUpdate, Avro, CORRELATE_GROUP, Command, Look, Outcome, route_keys, topics};
 
 /// What is broken.
@@ -98,6 +98,10 @@ impl<P: Processor> Processor for Broken<P> {
 
     fn table(&mut self, change: &TableChange) -> Result<Attention, Poison> {
         self.stage.table(change)
+    }
+
+    fn hurry(record: &Record) -> Hurry {
+        P::hurry(record)
     }
 
     fn record(&mut self, record: &Record, cx: &mut Context<'_, P::Effect>) -> Result<(), Poison> {

@@ -343,7 +343,10 @@ impl History {
         if self.running {
             let restless = self.weather.faults || !self.world.is_whole();
             let pace = restless.then(|| self.world.now() + PACE);
-            next = [next, self.world.next_timer(), pace].into_iter().flatten().min();
+            next = [next, self.world.next_timer(), self.world.gathered_at(), pace]
+                .into_iter()
+                .flatten()
+                .min();
         }
         next
     }

@@ -15,7 +15,7 @@ use schemas::{
     Instance, route_keys, topics,
 };
 use streams::simulated::SimLog;
-use streams::{Lane, LaneConfig, LaneError, Log, NewRecord, NewTopic, NoEffects, Progress, Sabotage};
+use streams::{Lane, LaneConfig, LaneError, Log, NewRecord, NewTopic, NoEffects, Patience, Progress, Sabotage};
 
 use super::breakage::{Breakage, Broken};
 use super::checks::Slot;
@@ -32,6 +32,7 @@ pub(crate) trait AnyLane {
     fn stores(&self) -> Vec<(u32, &Store)>;
     fn changelog(&self) -> &'static str;
     fn tables(&self) -> Tables;
+    fn gathered_at(&self) -> Option<Timestamp>;
     fn close(self: Box<Self>);
 }
 
@@ -50,6 +51,10 @@ impl<P: Processor> AnyLane for Lane<P> {
 
     fn tables(&self) -> Tables {
         Self::tables(self).clone()
+    }
+
+    fn gathered_at(&self) -> Option<Timestamp> {
+        Self::gathered_at(self)
     }
 
     fn close(self: Box<Self>) {
@@ -85,7 +90,10 @@ impl World {
         let log = SimLog::new(seed, START);
         log.create_topics(&NewTopic::ours(PARTITIONS)).unwrap();
         // Half of the histories run as on Kafka.
-        log.gather_completions(alert::PromDuration::from_millis(25 * (seed % 2)));
+        log.set_patience(Patience {
+            soon: alert::PromDuration::from_millis(25 * (seed % 2)),
+            later: alert::PromDuration::from_millis(60 * (seed % 2)),
+        });
         let (receivers, lanes) = (Receivers::default(), BTreeMap::new());
         let config = setting::load(0);
         let mut world = Self {
@@ -201,6 +209,12 @@ impl World {
             .filter_map(|(_, store)| store.next_timer())
             .map(|timer| timer.due);
         due.filter(|due| *due > self.now()).min()
+    }
+
+    /// When the first lane takes up what it gathers, after now.
+    pub(crate) fn gathered_at(&self) -> Option<Timestamp> {
+        let at = self.lanes.values().filter_map(|lane| lane.gathered_at());
+        at.filter(|at| *at > self.now()).min()
     }
 
     /// Whether correlate has flushed this group, and still has it; or may have, as not every partition has an owner.

@@ -67,7 +67,7 @@ impl<C> Completions<C> {
     }
 
     /// Reports one. Where the log lets the lane be woken it takes the first one up at once, and those behind it together, a
-    /// [`Log::completion_wait`](crate::Log::completion_wait) later. A lane that is gone needs none.
+    /// moment ([`Patience::later`](crate::log::Patience::later)) later. A lane that is gone needs none.
     pub fn send(&self, partition: u32, completion: C) {
         if self.sender.send((partition, completion)).is_err() {
             return;

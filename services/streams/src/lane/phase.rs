@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use alert::{PromDuration, Timestamp};
-use processor::{Record, StateKey, Store, Timer};
+use processor::{Hurry, Record, StateKey, Store, Timer};
 
 use super::restore::Restore;
 
@@ -154,6 +154,21 @@ impl<C> Task<C> {
             }
             Phase::Waiting { .. } | Phase::Held { .. } => false,
         }
+    }
+
+    /// How soon what it has to do is to be done; none where there is nothing.
+    pub(crate) fn hurry(&self, now: Timestamp, of: impl Fn(&Record) -> Hurry) -> Option<Hurry> {
+        if !self.is_active() {
+            return self.has_work().then_some(Hurry::Now);
+        }
+        let at_once = self.greet
+            || self.sweep != Sweep::Done
+            || !self.completions.is_empty()
+            || self.store.next_due().is_some_and(|due| due <= now);
+        if at_once {
+            return Some(Hurry::Now);
+        }
+        self.in_hand.iter().map(|record| of(record)).min()
     }
 
     pub(crate) fn sweep_from_start(&mut self) {

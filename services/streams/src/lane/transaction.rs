@@ -35,6 +35,7 @@ impl<P: Processor> Lane<P> {
         let mut progress = batch.progress;
         self.effects.writing(&records);
         let (asked, began) = (self.log.now(), Instant::now());
+        self.began = asked;
         match self.write(records, &offsets) {
             Ok(()) => {
                 self.settle(&offsets, progress, began.elapsed());

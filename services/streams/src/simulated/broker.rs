@@ -6,7 +6,7 @@ use alert::{PromDuration, Timestamp};
 use processor::Record;
 
 use super::{Faults, Rng};
-use crate::log::{Committed, LogError, NewRecord, NewTopic, Watermarks};
+use crate::log::{Committed, LogError, NewRecord, NewTopic, Patience, Watermarks};
 use crate::membership::Group;
 
 /// An open transaction is aborted by the coordinator after this long.
@@ -20,7 +20,7 @@ pub(crate) struct Broker {
     pub(crate) crashes: BTreeMap<String, u64>,
     pub(crate) points: u64,
     pub(crate) held: BTreeSet<String>,
-    pub(crate) completion_wait: PromDuration,
+    pub(crate) patience: Patience,
     pub(crate) no_producers: bool,
     pub(crate) disk_failed: bool,
     pub(crate) leaderless: Option<u32>,
@@ -85,7 +85,7 @@ impl Broker {
             crashes: BTreeMap::new(),
             points: 0,
             held: BTreeSet::new(),
-            completion_wait: PromDuration::ZERO,
+            patience: Patience::default(),
             no_producers: false,
             disk_failed: false,
             leaderless: None,

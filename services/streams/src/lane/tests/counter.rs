@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use alert::{GroupHash, PromDuration};
-use processor::{Attention, Context, Poison, Processor, Record, StateKey, Store, TableChange, Timer, Timers};
+use processor::{Attention, Context, Hurry, Poison, Processor, Record, StateKey, Store, TableChange, Timer, Timers};
 use schemas::topics;
 
 use crate::lane::{Completions, Effects};
@@ -70,6 +70,14 @@ impl Processor for Counter {
         self.version = u64::try_from(change.offset + 1).unwrap_or(0);
         self.sweeps_badly = change.value.as_deref() == Some(b"bad sweep");
         Ok(Attention::Sweep)
+    }
+
+    fn hurry(record: &Record) -> Hurry {
+        match record.key.as_slice() {
+            [b's', b'o', b'o', b'n', ..] => Hurry::Soon,
+            [b'l', b'a', b't', b'e', b'r', ..] => Hurry::Later,
+            _ => Hurry::Now,
+        }
     }
 
     fn record(&mut self, record: &Record, cx: &mut Context<'_, Send>) -> Result<(), Poison> {

@@ -3,6 +3,7 @@
 use super::counter::{AT_ONCE, UNWANTED};
 use super::phase::Sweep;
 use super::*;
+use crate::log::Patience;
 
 /// What a stage says that has taken up the first version of the config.
 const NEWER_CONFIG: Option<Meta> = Some(Meta {
@@ -99,33 +100,88 @@ fn what_may_still_be_undone_releases_nothing() {
     assert_eq!(sends(Some(Sabotage::ReleaseBeforeDurable)), (1, false));
 }
 
+const PATIENCE: Patience = Patience {
+    soon: PromDuration::from_millis(25),
+    later: PromDuration::from_millis(60),
+};
+
 #[test]
 fn completions_share_a_transaction_where_one_costs_much() {
     let stand = Stand::new(12);
+    stand.log.set_patience(PATIENCE);
     let mut lane = stand.lane("a", None).unwrap();
     settle(&mut lane).unwrap();
-    stand.log.gather_completions(PromDuration::from_millis(25));
-    let mut sending_after = |key: &str, ms: u64| {
-        stand.append(key, 1);
-        settle(&mut lane).unwrap();
+    let mut stored_after = |key: Option<&str>, ms: u64| {
         stand.advance(ms);
+        if let Some(key) = key {
+            stand.append(key, 1);
+        }
         settle(&mut lane).unwrap();
         lane.stores().map(|(_, store)| store.len()).sum::<usize>()
     };
     // Sums are told after a second, and what is told stays in the state until its completion is taken up.
-    assert_eq!(sending_after("first", 1_000), 0, "nobody came before it");
-    assert_eq!(sending_after("second", 10), 1, "its sum");
+    assert_eq!(stored_after(Some("first"), 0), 1, "its sum");
     assert_eq!(
-        sending_after("third", 990),
+        stored_after(None, 1_000),
         1,
-        "the third's sum; the second is taken up at once, as none was for long"
+        "told in a transaction that has only just begun"
     );
+    assert_eq!(stored_after(None, 59), 1);
+    assert_eq!(stored_after(None, 1), 0, "nothing came that it could go with");
+    assert_eq!(stored_after(Some("second"), 0), 1);
+    assert_eq!(stored_after(None, 1_000), 1);
     assert_eq!(
-        sending_after("fourth", 10),
-        2,
-        "the third was told 10 ms after the second, and waits; the fourth's sum"
+        stored_after(Some("third"), 10),
+        1,
+        "the third's sum: the second went with it"
     );
-    assert_eq!(sending_after("fourth", 15), 1, "the third is taken up");
+}
+
+#[test]
+fn records_share_a_transaction_where_one_costs_much_and_nobody_waits_long() {
+    let stand = Stand::new(12);
+    stand.log.set_patience(PATIENCE);
+    let mut lane = stand.lane("a", None).unwrap();
+    settle(&mut lane).unwrap();
+    lane.config.max_records = 3;
+    let mut stored_after = |ms: u64, keys: &[&str]| {
+        stand.advance(ms);
+        for key in keys {
+            stand.append(key, 1);
+        }
+        settle(&mut lane).unwrap();
+        lane.stores().map(|(_, store)| store.len()).sum::<usize>()
+    };
+    let rows: [(u64, &[&str], usize, &str); 12] = [
+        (100, &["soon-1"], 1, "at once after a pause"),
+        (10, &["soon-2"], 1, "waits for others"),
+        (5, &["soon-3"], 1, "as this does"),
+        (9, &[], 1, "not long enough"),
+        (1, &[], 3, "both, 25 ms after the last transaction began"),
+        (10, &["later-4"], 3, "waits"),
+        (49, &[], 3, "still"),
+        (1, &[], 4, "60 ms are over"),
+        (10, &["later-5", "soon-6"], 4, "what is in no hurry goes with what is"),
+        (15, &[], 6, "and has not waited longer"),
+        (5, &["later-7", "now-8"], 8, "what cannot wait takes all with it"),
+        (
+            1,
+            &["soon-9", "soon-10", "soon-11"],
+            11,
+            "a full hand waits for nothing",
+        ),
+    ];
+    for (ms, keys, stored, why) in rows {
+        assert_eq!(stored_after(ms, keys), stored, "{keys:?}: {why}");
+    }
+    // The first sum is told a second after it came, whatever else waits.
+    assert_eq!(stored_after(874, &[]), 11);
+    assert_eq!(stored_after(9, &["later-12"]), 12, "after a pause");
+    assert_eq!(
+        stored_after(1, &["later-13"]),
+        13,
+        "a timer that is due takes it with it"
+    );
 }
 
 /// Lets every commit end so from now on; none for as it should be.
