@@ -1,7 +1,8 @@
 //! What the stage refuses, and what it puts together.
 
-use processor::{Poison, Said};
-use schemas::{Flush, FlushAlert, Look, NotificationRequest, decode, encode, topics};
+use processor::{Hurry, Poison, Processor, Record, Said};
+use route_pipeline::Route;
+use schemas::{Flush, FlushAlert, GroupQuiet, Look, NotificationRequest, OutcomeKind, decode, encode, topics};
 
 use crate::bench::{Bench, GROUP, PLAIN};
 
@@ -129,7 +130,7 @@ fn an_old_outcome_and_one_of_nothing_change_nothing() {
         .dump()
         .flat_map(|(_, value)| value.to_vec())
         .collect();
-    let mut outcome = bench.outcome(&bench.requests[0].1, schemas::OutcomeKind::Failed, Vec::new());
+    let mut outcome = bench.outcome(&bench.requests[0].1, OutcomeKind::Failed, Vec::new());
     bench.send(&outcome);
     outcome.receiver = "nobody".to_owned();
     bench.send(&outcome);
@@ -140,4 +141,34 @@ fn an_old_outcome_and_one_of_nothing_change_nothing() {
         .flat_map(|(_, value)| value.to_vec())
         .collect();
     assert_eq!(before, after);
+}
+
+/// A lane lets records wait for each other by this, where a transaction costs much.
+#[test]
+fn only_an_outcome_waits_for_others() {
+    let mut bench = Bench::new(PLAIN, None);
+    bench.fire(&["a"]);
+    let request = bench.requests[0].1.clone();
+    let outcome = bench.outcome(&request, OutcomeKind::Delivered, Vec::new());
+    let quiet = GroupQuiet {
+        incident_id: bench.incident_id(),
+        at: bench.now(),
+    };
+    let rows = [
+        ("an outcome", encode(&outcome), Hurry::Later),
+        ("the ladder is to be held", encode(&quiet), Hurry::Now),
+        ("a tombstone", Ok(Vec::new()), Hurry::Now),
+    ];
+    for (name, value, hurry) in rows {
+        let record = Record {
+            partition: 0,
+            offset: 0,
+            appended: bench.now(),
+            key: GROUP.as_bytes().to_vec(),
+            value: Some(value.unwrap()),
+            meta: None,
+            headers: Vec::new(),
+        };
+        assert_eq!(Route::hurry(&record), hurry, "{name}");
+    }
 }
