@@ -10,9 +10,21 @@ use std::path::{Path, PathBuf};
 pub struct Files(pub BTreeMap<PathBuf, Vec<u8>>);
 
 impl Files {
-    /// Reads all files as they lie there now. The space that is set aside behind the journal is left out: to
-    /// cut it off is already a cut after the last sync.
+    /// Reads all files as they lie there at one time: again and again, until a reading finds what the one before found, for
+    /// the log goes on writing segments by itself. The space that is set aside behind the journal is left out: to cut it off
+    /// is already a cut after the last sync.
     pub fn read(folder: &Path) -> Self {
+        let mut files = Self::one_by_one(folder);
+        loop {
+            let again = Self::one_by_one(folder);
+            if again.0 == files.0 {
+                return files;
+            }
+            files = again;
+        }
+    }
+
+    fn one_by_one(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
         let mut open = vec![folder.to_owned()];
         while let Some(next) = open.pop() {
