@@ -198,7 +198,6 @@ impl Scenario {
         let pairs = [
             ("alerts", self.population.len().to_string()),
             ("batch", self.batch.to_string()),
-            ("new_batch", of_new.unwrap_or(self.batch).to_string()),
             ("connections", self.connections.to_string()),
             ("entry", format!("{:?}", self.entry)),
             ("seed", self.seed.to_string()),
@@ -208,6 +207,7 @@ impl Scenario {
         ];
         pairs
             .into_iter()
+            .chain(of_new.map(|batch| ("new_batch", batch.to_string())))
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }

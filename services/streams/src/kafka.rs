@@ -55,8 +55,8 @@ const CONNECT: Duration = Duration::from_secs(30);
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
 /// A transaction costs a broker and its lane some milliseconds of CPU between them, as much as three alerts all the way: a
-/// lane that begins the next as soon as the last is through takes what the others need. What nobody waits for has twice the
-/// time, so that it goes with what the stages before have gathered; a process that dies meanwhile may repeat what it sent in
+/// lane that begins the next as soon as the last is through takes what the others need. What nobody waits for has more than
+/// twice the time, so that it goes with what the stages before have gathered; a process that dies meanwhile may repeat what it sent in
 /// that time.
 const PATIENCE: Patience = Patience {
     soon: PromDuration::from_millis(25),
